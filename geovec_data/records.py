@@ -1,0 +1,252 @@
+"""The words of GeoVec as slotted types: Region, Scene, Segment, Item, Example, Reject.
+
+Conventions, everywhere: boxes are float pixels ``(x0, y0, x1, y1)``, origin top-left, half-open (a box that
+covers the whole of a 800 px wide image has ``x1 == 800.0``). Coordinates are WGS84 degrees, ``(lon, lat)``.
+Numbers stay numbers; a codec turns them into text only when an item is given to a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Box = tuple[float, float, float, float]
+Kind = Literal["text", "image", "box", "coordinate"]
+Modality = Literal["text", "image", "image+text", "image+box", "image+coordinate", "coordinate", "text+coordinate"]
+OsmType = Literal["node", "way", "relation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A labelled box in a scene.
+
+    Attributes:
+        box: float pixels, half-open; a reader may give it partly outside the image, the checks clip it.
+        category: the corpus's own label, lower case, words separated by spaces.
+        polygon: optional ring ``(x0, y0, x1, y1, …)`` in pixels, not closed; may reach outside the image.
+        ancestors: broader categories, nearest first (``vehicle`` for ``car``).
+        attributes: further facts as pairs, e.g. ``("status", "dead")``.
+        expressions: referring expressions that single this region out in its scene.
+        visible: share of the object's area inside the image, 0–1; set by whoever clips.
+        osm_type: OSM object type, with `osm_id` the object's identity.
+        osm_id: OSM object id.
+        tags: OSM tags.
+        lon: longitude of the region's centre, WGS84 degrees, when known.
+        lat: latitude of the region's centre.
+        source_index: the corpus's own number of this object (DIOR-RSVG's split files use one).
+        split: the corpus's official split of this object, when it splits by object.
+    """
+
+    box: Box
+    category: str
+    polygon: tuple[float, ...] = ()
+    ancestors: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[str, ...] = ()
+    visible: float = 1.0
+    osm_type: OsmType | None = None
+    osm_id: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lon: float | None = None
+    lat: float | None = None
+    source_index: int | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One image and all that is known of it.
+
+    A reader fills what the corpus says; the checks verify it against the pixels and fill `image_id`,
+    `width`, `height`, `format` and `phash`. After the checks `data` is set and every box is inside the image.
+
+    Attributes:
+        key: unique in its corpus: the image's source-relative posix path, for a chip ``path#x0,y0,x1,y1``.
+        corpus: recipe name of the corpus.
+        path: source-relative posix path of the image file; it stays inside the root.
+        data: encoded image bytes (JPEG, PNG, …); None until read from `path`.
+        width: pixels; what the annotation claims before the checks, the truth after them; None: no claim.
+        height: pixels, like `width`.
+        captions: sentences about the whole image, in corpus order.
+        scene_class: the class name, words separated by spaces.
+        regions: labelled boxes.
+        split: the corpus's official split (``train``, ``val``, ``test``), when it has one.
+        parent: key of the image this chip was cut from, else `key`; the unit of lineage.
+        window: the chip's pixel window in its parent.
+        crs: authority string (``EPSG:32617``) of `transform`.
+        transform: affine ``(a, b, c, d, e, f)``: x = a·col + b·row + c, y = d·col + e·row + f, in `crs` units.
+        footprint: ring ``(lon, lat, lon, lat, …)`` in WGS84, not closed.
+        lon: longitude of the image centre.
+        lat: latitude of the image centre.
+        gsd: ground sample distance in metres per pixel.
+        captured: capture time, ISO 8601, as the corpus states it.
+        licence: overrides the recipe's licence for this image.
+        attribution: overrides the recipe's attribution.
+        synthetic: which texts were synthesised: ``captions``, ``expressions``.
+        image_id: content hash of `data`; empty before the checks.
+        format: ``JPEG``, ``PNG``, ``TIFF``, …; empty before the checks.
+        phash: 64-bit perceptual hash as 16 hex digits; empty before the checks.
+    """
+
+    key: str
+    corpus: str
+    path: str
+    data: bytes | None = None
+    width: int | None = None
+    height: int | None = None
+    captions: tuple[str, ...] = ()
+    scene_class: str | None = None
+    regions: tuple[Region, ...] = ()
+    split: str | None = None
+    parent: str = ""
+    window: Box | None = None
+    crs: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    footprint: tuple[float, ...] = ()
+    lon: float | None = None
+    lat: float | None = None
+    gsd: float | None = None
+    captured: str | None = None
+    licence: str | None = None
+    attribution: str | None = None
+    synthetic: tuple[str, ...] = ()
+    image_id: str = ""
+    format: str = ""
+    phash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of an item. Exactly the fields of its kind are set.
+
+    A ``box`` segment speaks of the nearest ``image`` segment before it.
+    """
+
+    kind: Kind
+    text: str | None = None
+    image: str | None = None
+    box: Box | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+    @staticmethod
+    def of_text(text: str) -> Segment:
+        """A text segment."""
+        return Segment("text", text=text)
+
+    @staticmethod
+    def of_image(image_id: str) -> Segment:
+        """An image segment, by the image's content id."""
+        return Segment("image", image=image_id)
+
+    @staticmethod
+    def of_box(box: Box) -> Segment:
+        """A box segment: float pixels ``x0, y0, x1, y1`` of the image before it."""
+        return Segment("box", box=box)
+
+    @staticmethod
+    def of_coordinate(lon: float, lat: float) -> Segment:
+        """A coordinate segment: WGS84 degrees."""
+        return Segment("coordinate", lon=lon, lat=lat)
+
+
+Segments = tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An ordered list of segments, the unit that is embedded; equal content is one item.
+
+    Attributes:
+        id: hash of the segments (`geovec_data.ids.item_id`).
+        segments: the content, in order.
+        modality: the kinds in order of first appearance, joined by ``+``.
+        image_id: the first image of the item.
+        region_id: the region that an ``[image, box]`` item shows.
+        text_key: hash of the normalised text (`geovec_data.ids.text_key`), for items with text.
+    """
+
+    id: str
+    segments: Segments
+    modality: str
+    image_id: str | None = None
+    region_id: str | None = None
+    text_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a task yields: one example of one meta-task, before ids are given.
+
+    Attributes:
+        task: task name (design: ``region_to_text``, ``text_to_image``, …).
+        query: segments of the query item.
+        positives: segments of each positive item; several are normal.
+        region: index into ``scene.regions`` of the region it is about, or None.
+        scope: candidate pool: ``split`` (all of the split) or ``scene`` (only this scene's items).
+        class_key: class or category shared with other examples whose positives are as right as this one's.
+        split: official split of this very example, where the corpus splits by object.
+    """
+
+    task: str
+    query: Segments
+    positives: tuple[Segments, ...]
+    region: int | None = None
+    scope: Literal["split", "scene"] = "split"
+    class_key: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An instruction, a query item and its group keys; its positives are rows of ``qrels``.
+
+    Attributes:
+        id: hash of task, corpus, query item, image and region.
+        task: task name.
+        corpus: recipe name.
+        instruction: instruction id, ``<task>/<variant>``; variant 0 is the canonical one.
+        query_item: item id.
+        image_id: the scene's image.
+        region_id: the region it is about.
+        scope: candidate pool, ``split`` or ``scene``.
+        class_key: see `Draft.class_key`.
+        caption_key: `text_key` of the example's text side.
+        scene_key: lineage: hash of corpus and parent image key.
+        official_split: the corpus's own split, when it has one.
+    """
+
+    id: str
+    task: str
+    corpus: str
+    instruction: str
+    query_item: str
+    image_id: str
+    region_id: str | None = None
+    scope: Literal["split", "scene"] = "split"
+    class_key: str | None = None
+    caption_key: str | None = None
+    scene_key: str = ""
+    official_split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A row that was not let in, and why.
+
+    Attributes:
+        corpus: recipe name.
+        path: source-relative path of the offending file or record.
+        stage: ``read``, ``check``, ``task`` or ``final``.
+        code: a word from `geovec_data.checks.CODES`.
+        detail: one sentence that names the values found.
+        level: ``scene``, ``region`` or ``text``: what was lost with it.
+    """
+
+    corpus: str
+    path: str
+    stage: Literal["read", "check", "task", "final"]
+    code: str
+    detail: str
+    level: Literal["scene", "region", "text"] = "scene"

@@ -1,0 +1,33 @@
+"""What a task is: it turns a checked Scene into Drafts of one RSMEB-style meta-task and knows no corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from geovec_data.records import Draft, Scene, Segments
+
+
+class Task:
+    """Base class of tasks.
+
+    Subclasses set the class variables and implement `drafts`; `pool` gives further candidate items
+    (distractors: regions that have no expression) which belong to the scene but to no example.
+    """
+
+    name: ClassVar[str]
+    meta_task: ClassVar[str]  # one of RSMEB's six: classification, cross_modal, compositional, vqa, region, geo
+    # instructions[0] is the canonical one, used for mining and evaluation; the others vary the wording in training
+    instructions: ClassVar[tuple[str, ...]]
+    query_kind: ClassVar[str]  # modality of the query, e.g. "image+box"
+    target_kind: ClassVar[str]
+    # what a scene must have for this task to say anything, in words, for `describe` and the card
+    needs: ClassVar[str]
+
+    def drafts(self, scene: Scene) -> Iterator[Draft]:
+        """Yield the scene's examples. The scene is checked: `image_id` is set and boxes lie inside the image."""
+        raise NotImplementedError
+
+    def pool(self, scene: Scene) -> Iterator[Segments]:
+        """Yield candidate items of the scene that may be no example's positive. None by default."""
+        return iter(())
