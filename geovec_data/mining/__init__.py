@@ -1,0 +1,1 @@
+"""Mining: embed each distinct item once, search exactly, apply the false-negative policy."""

@@ -1,0 +1,1 @@
+"""Readers: one file per on-disk layout; each turns it into Scenes."""

@@ -1,0 +1,1 @@
+"""The dataset directory: staging, journal, shards, manifest, catalog."""

@@ -1,0 +1,1 @@
+"""Tasks: one file per RSMEB-style meta-task; each turns a Scene into Drafts."""

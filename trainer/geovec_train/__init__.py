@@ -1,0 +1,1 @@
+"""Train and evaluate interleaved embedders on a GeoVec dataset."""
