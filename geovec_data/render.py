@@ -1,0 +1,100 @@
+"""The one place that turns an item into what a model is given; mining, training, evaluation and users share it.
+
+A query is rendered with its instruction, a target without one. The message form is the chat format that
+sentence-transformers takes for every vision-language model; text-only encoders get the text form.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from geovec_data.boxes import BoxCodec, box_codec
+from geovec_data.geo import CoordinateCodec, coordinate_codec
+from geovec_data.records import Segments
+
+ImageBytes = Callable[[str], bytes]
+ImageSize = Callable[[str], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Codecs:
+    """How numbers become text for one model family.
+
+    Attributes:
+        box: box codec.
+        coordinate: coordinate codec.
+    """
+
+    box: BoxCodec
+    coordinate: CoordinateCodec
+
+    @staticmethod
+    def named(box: str = "qwen2vl", coordinate: str = "lat_lon") -> Codecs:
+        """Look the codecs up by name.
+
+        Raises:
+            UserError: for an unknown name, with the nearest one.
+        """
+        return Codecs(box_codec(box), coordinate_codec(coordinate))
+
+    @property
+    def name(self) -> str:
+        """Identify the pair, for cache keys and model cards."""
+        return f"{self.box.name}+{self.coordinate.name}"
+
+
+def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: ImageSize) -> list[tuple[str, str]]:
+    """Render to ``("text", text)`` and ``("image", image id)`` parts, in order; the instruction comes first."""
+    out: list[tuple[str, str]] = []
+    if instruction:
+        out.append(("text", instruction))
+    image: str | None = None
+    for s in segments:
+        if s.kind == "image":
+            assert s.image is not None
+            image = s.image
+            out.append(("image", image))
+        elif s.kind == "text":
+            out.append(("text", s.text or ""))
+        elif s.kind == "box":
+            if image is None or s.box is None:
+                raise ValueError("a box segment needs an image segment before it")
+            out.append(("text", codecs.box.encode(s.box, *size(image))))
+        else:
+            assert s.lon is not None
+            assert s.lat is not None
+            out.append(("text", codecs.coordinate.encode(s.lon, s.lat)))
+    return out
+
+
+def to_message(rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> list[dict[str, Any]]:
+    """Make a one-turn chat message of rendered parts; `image` gives what the model takes for an image id."""
+    content = [
+        {"type": "image", "image": image(value)} if kind == "image" else {"type": "text", "text": value}
+        for kind, value in rendered
+    ]
+    return [{"role": "user", "content": content}]
+
+
+def to_text(rendered: list[tuple[str, str]]) -> str:
+    """Join rendered parts to plain text, for encoders that take text only.
+
+    Raises:
+        ValueError: when an image is among the parts.
+    """
+    if any(kind == "image" for kind, _ in rendered):
+        raise ValueError("an item with an image has no text form")
+    return " ".join(value for _, value in rendered)
+
+
+def decode_image(data: bytes, max_side: int | None = None) -> Image.Image:
+    """Decode to RGB; JPEGs larger than twice `max_side` are decoded at a reduced size (libjpeg DCT scaling)."""
+    picture = Image.open(io.BytesIO(data))
+    if max_side and picture.format == "JPEG":
+        picture.draft("RGB", (max_side * 2, max_side * 2))
+    return picture.convert("RGB")
