@@ -1,0 +1,248 @@
+"""What a recipe file may say, validated; where the shipped recipes lie; how overrides are composed over one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geovec_data.errors import UserError, suggest
+from geovec_data.options import merge, read_arguments, split_argument, validate
+
+SPLITS = ("train", "val", "test")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Licence(_Part):
+    """The terms of a corpus."""
+
+    name: str = Field(description="short name of the licence")
+    url: str = Field("", description="where its text is")
+    attribution: str = Field(description="whom to credit, as the licence demands")
+    note: str = Field("", description="duties and doubts, e.g. share-alike")
+
+
+class SourceOptions(_Part):
+    """Where the corpus is."""
+
+    SHORTHAND: ClassVar[str] = "kind"
+    kind: Literal["folder", "sample", "hub"] = Field(
+        "folder", description="folder: source.root; sample: the recipe's small real sample; hub: source.hub"
+    )
+    root: Path | None = Field(None, description="folder of the corpus, in the layout that `describe` prints")
+    imagery: Path | None = Field(None, description="recipe=osm: folder of georeferenced images")
+    labels: Path | None = Field(None, description="recipe=osm: .osm, .osm.pbf, .geojson, .gpkg, or a folder of them")
+    hub: str | None = Field(None, description="dataset repository on the Hugging Face hub")
+    revision: str | None = Field(None, description="revision of that repository (a commit, for repeatable builds)")
+
+
+class ReaderSpec(BaseModel):
+    """Which reader, and its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    SHORTHAND: ClassVar[str] = "name"
+    name: str = Field(description="reader name")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options, without the name."""
+        return dict(self.model_extra or {})
+
+
+class ChipSpec(BaseModel):
+    """How big images are cut; validated by the chipper."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    SHORTHAND: ClassVar[str] = "size"
+    size: int = Field(256, ge=16, description="side of a chip in pixels")
+
+
+class Synthesise(_Part):
+    """Which texts may be synthesised from labels."""
+
+    expressions: bool = Field(False, description="referring expressions for regions that have none")
+    captions: bool = Field(False, description="captions for scenes that have none")
+
+
+class CheckSpec(BaseModel):
+    """What is refused; the rest of the options are the checks' own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    max_reject_fraction: float = Field(
+        0.05, ge=0, le=1, description="share of faulty scenes (or regions) above which the build fails"
+    )
+
+
+class SplitOptions(_Part):
+    """How examples are divided."""
+
+    SHORTHAND: ClassVar[str] = "method"
+    method: Literal["image", "official", "blocks"] = Field(
+        "image", description="image: by hash, no image in two splits; official: the corpus's own; blocks: spatial"
+    )
+    train: float = Field(0.8, ge=0, le=1, description="share of train")
+    val: float = Field(0.1, ge=0, le=1, description="share of val")
+    test: float = Field(0.1, ge=0, le=1, description="share of test")
+    seed: int = Field(0, description="changes which groups fall where")
+    block: float = Field(512.0, gt=0, description="blocks: side, in metres (georeferenced) or pixels of the parent")
+    buffer: float = Field(64.0, ge=0, description="blocks: unused distance between splits, same unit")
+
+
+class Recipe(_Part):
+    """A corpus and how it becomes a dataset."""
+
+    name: str = Field(description="recipe name = corpus name")
+    title: str = Field(description="the corpus's own name")
+    summary: str = Field(description="one sentence")
+    homepage: str = Field(description="where its authors publish it")
+    paper: str = Field("", description="citation")
+    licence: Licence
+    layout: str = Field(description="the tree expected on disk")
+    get: str = Field(description="how to obtain it")
+    verified: Literal["files", "documentation"] = Field(description="read against real files, or documentation only")
+    source: SourceOptions = SourceOptions()
+    reader: ReaderSpec
+    chip: ChipSpec | None = Field(None, description="cut images into chips; null: leave them whole")
+    synthesise: Synthesise = Synthesise()
+    tasks: tuple[str, ...] = Field(description="tasks to make")
+    checks: CheckSpec = CheckSpec()
+    split: SplitOptions = SplitOptions()
+    sample: dict[str, Any] | None = Field(None, description="a small real sample that needs no account")
+
+
+class BuildConfig(Recipe):
+    """Options of `geovec-data build`: the recipe's, and how to run it."""
+
+    out: Path = Field(description="dataset directory to write")
+    workers: int = Field(0, ge=0, description="processes; 0: one per core")
+    engine: Literal["local"] = Field("local", description="where units run")
+    units: int = Field(64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files")
+    dry_run: bool = Field(False, description="show what would be done; write nothing")
+    rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
+
+
+def recipe_dir() -> Path:
+    """Return the folder of the shipped recipes: inside the installed package, else in the checkout."""
+    inside = Path(__file__).parent / "_recipes"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the shipped recipes."""
+    return sorted(p.stem for p in recipe_dir().glob("*.yaml"))
+
+
+def find_recipe(name: str) -> Path:
+    """Return the YAML file of a recipe name, or of a path to a user's own.
+
+    Raises:
+        UserError: for an unknown name, with the nearest one.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise UserError(f"recipe={name}: no such file")
+        return path
+    path = recipe_dir() / f"{name}.yaml"
+    if name not in recipe_names():
+        raise UserError(f"unknown recipe '{name}'.{suggest(name, recipe_names())} See: geovec-data list")
+    return path
+
+
+def load_tree(name: str, hydra_overrides: list[str] | None = None) -> dict[str, Any]:
+    """Compose one recipe file by itself with Hydra (so ``defaults:`` and ``${oc.env:…}`` work in it)."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    path = find_recipe(name)
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(path.parent.resolve())):
+            composed = compose(config_name=path.stem, overrides=hydra_overrides or [])
+        tree = OmegaConf.to_container(composed, resolve=True)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(f"recipe file {path} cannot be read: {error}") from error
+    if not isinstance(tree, dict):
+        raise UserError(f"recipe file {path} must be a mapping of keys, found {type(tree).__name__}")
+    return {str(k): v for k, v in tree.items()}
+
+
+def load_recipe(name: str) -> Recipe:
+    """Load a recipe without overrides."""
+    return validate(Recipe, load_tree(name), f"recipe {name}")
+
+
+def load_build(arguments: list[str], command: str) -> BuildConfig:
+    """Compose a recipe and the user's overrides into a build's configuration.
+
+    Raises:
+        UserError: for an unknown recipe or option, with the nearest one; for a wrong value.
+    """
+    name, rest = None, []
+    for argument in arguments:
+        key, value = split_argument(argument, command)
+        if key == "recipe":
+            name = value
+        else:
+            rest.append(argument)
+    if name is None:
+        raise UserError(f"recipe=… is needed. Known: {', '.join(recipe_names())}. See: {command} --help")
+    tree = load_tree(name)
+    over = read_arguments(BuildConfig, rest, command)
+    _check_free_keys(merge(tree, over), over, command)
+    kind = over.get("source", {}).get("kind", tree.get("source", {}).get("kind", "folder"))
+    if kind == "sample":
+        tree = apply_sample(tree)
+    return validate(BuildConfig, merge(tree, over), command)
+
+
+SAMPLE_OWN = ("package", "version", "sha256", "members", "note")
+
+
+def apply_sample(tree: dict[str, Any]) -> dict[str, Any]:
+    """Lay the sample's own settings over the recipe's; the sample's identity stays under ``sample``.
+
+    Raises:
+        UserError: when the recipe has no sample.
+    """
+    sample = tree.get("sample")
+    if not sample:
+        having = [n for n in recipe_names() if load_tree(n).get("sample")]
+        raise UserError(
+            f"recipe {tree.get('name')} has no sample; give source.root=<folder>. With a sample: {', '.join(having)}"
+        )
+    out = dict(tree)
+    for key, value in sample.items():
+        if key in SAMPLE_OWN:
+            continue
+        out[key] = merge(out[key], value) if key in ("checks", "split", "synthesise", "source") else value
+    return out
+
+
+def _check_free_keys(tree: dict[str, Any], over: dict[str, Any], command: str) -> None:
+    """Check option names under ``reader``, ``chip`` and ``checks``, whose models live with their code."""
+    models: dict[str, Any] = {}
+    if over.get("reader"):
+        from geovec_data.readers import get_reader
+
+        models["reader"] = get_reader(tree["reader"]["name"]).Options
+    if over.get("chip"):
+        from geovec_data.chips import ChipOptions
+
+        models["chip"] = ChipOptions
+    if over.get("checks"):
+        from geovec_data.checks import CheckOptions
+
+        models["checks"] = CheckOptions
+    for group, model in models.items():
+        known = {*model.model_fields, *{"reader": ["name"], "checks": ["max_reject_fraction"]}.get(group, [])}
+        for key in over[group]:
+            if key not in known:
+                near = suggest(f"{group}.{key}", [f"{group}.{k}" for k in known])
+                raise UserError(f"unknown option '{group}.{key}'.{near} See: {command} --help")
