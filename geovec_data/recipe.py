@@ -120,7 +120,9 @@ class BuildConfig(Recipe):
     out: Path = Field(description="dataset directory to write")
     workers: int = Field(0, ge=0, description="processes; 0: one per core")
     engine: Literal["local"] = Field("local", description="where units run")
-    units: int = Field(64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files")
+    units: int = Field(
+        64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files"
+    )
     dry_run: bool = Field(False, description="show what would be done; write nothing")
     rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
 

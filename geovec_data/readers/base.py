@@ -65,6 +65,10 @@ class Reader:
         """
         raise NotImplementedError
 
+    def shared(self) -> tuple[Path, ...]:
+        """Return files that every entry depends on (a labels file); a change in one redoes all units."""
+        return ()
+
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Read one entry. A malformed record yields a Reject; it never raises for bad data.
 

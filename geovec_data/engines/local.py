@@ -1,0 +1,88 @@
+"""The local engine: units in a pool of processes on this machine. Results come as they finish."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Literal
+
+from geovec_data.errors import ResourceFault
+from geovec_data.store.journal import UnitRecord
+from geovec_data.unit import Job, Unit, UnitWorker
+
+Action = Literal["run", "content"]
+_worker: UnitWorker | None = None
+
+
+def _start(job: Job, parent: int) -> None:
+    global _worker  # noqa: PLW0603 - one worker a process is what a pool initializer is for
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    _worker = UnitWorker(job)
+
+
+def _die_with(parent: int) -> None:
+    """End this worker when the build was killed: nothing else would tell it."""
+    while True:
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        time.sleep(1.0)
+
+
+def _do(action: Action, unit: Unit) -> UnitRecord | str:
+    assert _worker is not None
+    return _worker.run(unit) if action == "run" else _worker.content(unit)
+
+
+def workers_or_cores(workers: int) -> int:
+    """Return `workers`, or the number of cores this process may use when it is 0."""
+    return workers or len(os.sched_getaffinity(0))
+
+
+def process(
+    job: Job, units: Sequence[Unit], workers: int, action: Action
+) -> Iterator[tuple[Unit, UnitRecord | str]]:
+    """Run `action` on every unit; yields ``(unit, result)`` in the order they finish.
+
+    Raises:
+        ResourceFault: when a worker process died (out of memory, most often).
+    """
+    if workers == 1 or len(units) == 1:
+        single = UnitWorker(job)
+        for unit in units:
+            yield unit, single.run(unit) if action == "run" else single.content(unit)
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["geovec_data.unit", "geovec_data.checks", "numpy", "PIL.Image"])
+    count = min(workers, len(units))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(job, os.getpid()))
+    waiting: dict[Future[UnitRecord | str], Unit] = {}
+    todo = iter(units)
+    try:
+        while True:
+            for unit in todo:
+                waiting[pool.submit(_do, action, unit)] = unit
+                if len(waiting) >= 2 * count:  # a short queue: units are pickled when they are due, not all at once
+                    break
+            if not waiting:
+                return
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                unit = waiting.pop(future)
+                yield unit, future.result()
+    except BrokenProcessPool as error:
+        raise ResourceFault(
+            "a worker process was killed (out of memory?); finished units are kept: run the same command again,"
+            " with fewer workers=… if it happens again"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,62 @@
+"""The dataset card: what is in it, from whom, on what terms, and what not to conclude from it."""
+
+from __future__ import annotations
+
+from geovec_data.store.manifest import Manifest
+
+
+def card(manifest: Manifest) -> str:
+    """Return the card as Markdown with the hub's YAML header."""
+    m = manifest
+    name = m.recipe["name"]
+    lines = [
+        "---",
+        f"pretty_name: {_yaml(f'GeoVec: {m.sources[0].title}' if m.sources else name)}",
+        "license: other",
+        f"license_name: {_yaml(', '.join(dict.fromkeys(s.licence for s in m.sources)))}",
+        "tags: [remote-sensing, contrastive, geovec]",
+        "---",
+        "",
+        f"# {m.sources[0].title if m.sources else name}, as a GeoVec dataset",
+        "",
+        f"{m.recipe['summary']}",
+        "",
+    ]
+    for note in m.notes:
+        lines += [f"> {note}", ""]
+    lines += ["## Sources and licences", ""]
+    for s in m.sources:
+        terms = f"[{s.licence}]({s.licence_url})" if s.licence_url else s.licence
+        lines += [
+            f"- **{s.title}** ({s.homepage}), {s.images:,} images. Licence: {terms}. Credit: {s.attribution}"
+            + (f" {s.note}" if s.note else "")
+        ]
+    lines += ["", "## Examples by task and split", "", "| task | train | val | test | unused |", "|---|---|---|---|---|"]
+    for task, by in m.counts["tasks"].items():
+        lines.append(f"| {task} | " + " | ".join(f"{by.get(s, 0):,}" for s in ("train", "val", "test", "unused")) + " |")
+    without = sorted(set(m.tasks) - set(m.counts["tasks"]))
+    if without:
+        lines += ["", f"Tasks of the recipe without an example here: {', '.join(without)}."]
+    lines += ["", "## What stands on both sides of a split", ""]
+    for rule, found in m.leaks.items():
+        lines.append(f"- {rule}: {found['count']:,} of {found['of']:,} {found['unit']}" + _note(found))
+    if m.counts["rejects"]:
+        lines += ["", "## Refused rows (in `rejects/`, each with its reason)", ""]
+        lines += [f"- `{code}`: {n:,}" for code, n in m.counts["rejects"].items()]
+    lines += [
+        "",
+        "## Files",
+        "",
+        "`manifest.json` lists every Parquet shard with its sha256; `geovec-data verify dataset=…` checks them all."
+        " Boxes are float pixels x0, y0, x1, y1 (origin top-left, half-open); coordinates are WGS84 lon, lat.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _note(found: dict[str, object]) -> str:
+    return f" ({found['note']})" if found.get("note") else ""
+
+
+def _yaml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,61 @@
+"""``catalog.duckdb``: views over the Parquet files and statistics, for people and SQL tools. Never the truth."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from geovec_data.dataset import Dataset
+from geovec_data.progress import say
+from geovec_data.schema import BUILD_TABLES
+
+CATALOG = "catalog.duckdb"
+
+
+def write_catalog(dataset: Dataset) -> Path:
+    """Write the catalog anew, beside and then in place of the old one. View paths are absolute, as DuckDB needs."""
+    import duckdb
+
+    target = dataset.path / CATALOG
+    fresh = target.with_suffix(".tmp")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(str(fresh)) as con:
+        con.execute("CREATE TABLE about (key VARCHAR, value VARCHAR)")
+        con.executemany(
+            "INSERT INTO about VALUES (?, ?)",
+            [("path", str(dataset.path.resolve())), ("digest", dataset.manifest.counts["digest"])],
+        )
+        con.execute("CREATE TABLE statistics (task VARCHAR, split VARCHAR, examples BIGINT)")
+        rows = [(t, s, n) for t, by in dataset.manifest.counts["tasks"].items() for s, n in by.items()]
+        if rows:
+            con.executemany("INSERT INTO statistics VALUES (?, ?, ?)", rows)
+        for table in BUILD_TABLES:
+            files = ", ".join("'" + str(f.resolve()).replace("'", "''") + "'" for f in dataset.files(table))
+            if files:
+                con.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{files}])")
+    fresh.replace(target)
+    return target
+
+
+def ensure_catalog(dataset: Dataset) -> Path:
+    """Return the catalog's path; rebuild it, and say so, when it is missing, stale, moved or unreadable."""
+    import duckdb
+
+    target = dataset.path / CATALOG
+    why = "missing"
+    if target.is_file():
+        try:
+            with duckdb.connect(str(target), read_only=True) as con:
+                about = dict(con.execute("SELECT key, value FROM about").fetchall())
+            if about.get("path") != str(dataset.path.resolve()):
+                why = "of another place (the dataset was moved)"
+            elif about.get("digest") != dataset.manifest.counts["digest"]:
+                why = "of an older build"
+            else:
+                return target
+        except duckdb.Error as error:
+            why = f"unreadable ({str(error).splitlines()[0]})"
+    if target.is_dir():
+        shutil.rmtree(target)
+    say(f"catalog: {why}; rebuilding {target}")
+    return write_catalog(dataset)

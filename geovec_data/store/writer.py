@@ -1,0 +1,149 @@
+"""Parquet shards written by pyarrow alone, hashed while they are written, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from geovec_data.schema import arrow_schema
+from geovec_data.store.manifest import Shard
+
+# Image row groups are small, so that a random read of one image copies little; never above the design's 64 MB.
+IMAGE_GROUP_ROWS = 32
+IMAGE_GROUP_BYTES = 32 << 20
+ROWS_PER_GROUP = 1 << 16
+ROWS_PER_SHARD = 1 << 20
+
+GEO_METADATA = (
+    b'{"version":"1.1.0","primary_column":"footprint","columns":{"footprint":'
+    b'{"encoding":"WKB","geometry_types":["Polygon"]}}}'
+)
+
+
+class _HashingFile(io.RawIOBase):
+    """A file that knows the sha256 and size of what was written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("wb")
+        self.sha = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self._file.write(view)
+        self.sha.update(view)
+        self.size += len(view)
+        return len(view)
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        super().close()
+
+
+class ShardWriter:
+    """Writes one Parquet file of a table; use as a context manager.
+
+    Image bytes are stored uncompressed and plain: zstd gains nothing on JPEG and costs seconds.
+    """
+
+    def __init__(self, path: Path, table: str) -> None:
+        self.path, self.table = path, table
+        self.schema = arrow_schema(table)
+        if table == "images":
+            self.schema = self.schema.with_metadata({b"geo": GEO_METADATA})
+        self.rows = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = _HashingFile(path)
+        names = [n for n in self.schema.names if n != "bytes"]
+        self._writer = pq.ParquetWriter(
+            self._file,
+            self.schema,
+            compression=dict.fromkeys(names, "zstd") | ({"bytes": "none"} if table == "images" else {}),
+            compression_level=dict.fromkeys(names, 3),
+            use_dictionary=[n for n in names if n not in ("id", "footprint")] if table == "images" else True,
+            write_statistics=[n for n in names if n != "footprint"] if table == "images" else True,
+            data_page_size=1 << 20,
+        )
+
+    def write(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Write rows as one row group."""
+        if isinstance(table, pa.RecordBatch):
+            table = pa.Table.from_batches([table])
+        if table.num_rows:
+            self._writer.write_table(table.cast(self.schema), row_group_size=max(table.num_rows, 1))
+            self.rows += table.num_rows
+
+    def close(self) -> None:
+        """Finish the file and bring it to disk."""
+        self._writer.close()
+        self._file.close()
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:  # an unfinished file has no name that anything reads; its directory is temporary
+            self._file.close()
+
+    def shard(self, path: str) -> Shard:
+        """Describe the finished file under its path in the dataset."""
+        return Shard(
+            table=self.table, path=path, rows=self.rows, bytes=self._file.size, sha256=self._file.sha.hexdigest()
+        )
+
+
+def write_stream(folder: Path, table: str, batches: Iterable[pa.RecordBatch]) -> list[Shard]:
+    """Write batches as ``<table>/part-NNNNN.parquet`` with row groups and shards cut at fixed row counts.
+
+    The cuts depend on row counts alone, never on how the batches came, so equal rows give equal bytes.
+    """
+    shards: list[Shard] = []
+    pending: list[pa.RecordBatch] = []
+    held = 0
+    writer: ShardWriter | None = None
+
+    def flush(limit: int) -> None:
+        nonlocal pending, held, writer
+        while held >= limit and held:
+            table_ = pa.Table.from_batches(pending)
+            part, rest = table_.slice(0, ROWS_PER_GROUP), table_.slice(ROWS_PER_GROUP)
+            if writer is None:
+                writer = ShardWriter(folder / table / f"part-{len(shards):05d}.parquet", table)
+            writer.write(part)
+            pending, held = rest.to_batches(), rest.num_rows
+            if writer.rows >= ROWS_PER_SHARD:
+                writer.close()
+                shards.append(writer.shard(f"{table}/part-{len(shards):05d}.parquet"))
+                writer = None
+
+    for batch in batches:
+        if batch.num_rows:
+            pending.append(batch)
+            held += batch.num_rows
+            flush(ROWS_PER_GROUP)
+    flush(1)
+    if writer is None and not shards:
+        writer = ShardWriter(folder / table / "part-00000.parquet", table)
+    if writer is not None:
+        writer.close()
+        shards.append(writer.shard(f"{table}/part-{len(shards):05d}.parquet"))
+    return shards

@@ -1,0 +1,209 @@
+"""What a worker does with one unit: read → chip → check → describe → task → staged shards, renamed when whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from geovec_data import ids
+from geovec_data.readers.base import Entry, Reader
+from geovec_data.records import Box, Reject, Scene
+from geovec_data.rows import Columns, Emitter, box_struct, wkb_polygon
+from geovec_data.store.journal import UnitRecord
+from geovec_data.store.writer import IMAGE_GROUP_BYTES, IMAGE_GROUP_ROWS, ShardWriter
+
+STAGED = ("images", *Emitter.TABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a worker must know; picklable. Paths are this machine's and enter no fingerprint."""
+
+    corpus: str
+    root: Path
+    staging: Path
+    reader: str
+    reader_options: dict[str, Any]
+    chip: dict[str, Any] | None
+    checks: dict[str, Any]
+    expressions: bool
+    captions: bool
+    tasks: tuple[str, ...]
+    licence: str
+    attribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A hash bucket of entries, with the fingerprint of its input."""
+
+    name: str
+    stat: str
+    recipe: str
+    entries: tuple[Entry, ...]
+
+
+def make_reader(job: Job) -> Reader:
+    """Build the job's reader with validated options."""
+    from geovec_data.options import validate
+    from geovec_data.readers import get_reader
+
+    kind = get_reader(job.reader)
+    return kind(job.root, validate(kind.Options, job.reader_options, f"reader {job.reader}"), job.corpus)
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 32 hex digits of a file's sha256, or ``absent``."""
+    import hashlib
+
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()[:32]
+    except OSError:
+        return "absent"
+
+
+class UnitWorker:
+    """Processes units of one job; one per process."""
+
+    def __init__(self, job: Job) -> None:
+        from geovec_data.tasks import get_task
+
+        self.job = job
+        self.reader = make_reader(job)
+        self.tasks = [get_task(t)() for t in job.tasks]
+        self._shared: str | None = None
+
+    def scenes(self, entry: Entry) -> Iterator[Scene | Reject]:
+        """Yield the entry's checked and described scenes, and what was refused on the way."""
+        from geovec_data.checks import CheckOptions, check
+
+        options = CheckOptions.model_validate(self.job.checks)
+        for read in self._cut(self.reader.read(entry)):
+            if isinstance(read, Reject):
+                yield read
+                continue
+            scene, rejects = check(read, self.job.root, options)
+            yield from rejects
+            if scene is not None:
+                yield self._describe(scene)
+
+    def _cut(self, read: Iterable[Scene | Reject]) -> Iterator[Scene | Reject]:
+        if self.job.chip is None:
+            yield from read
+            return
+        from geovec_data.chips import ChipOptions, cut
+
+        options = ChipOptions.model_validate(self.job.chip)
+        for scene in read:
+            if isinstance(scene, Reject):
+                yield scene
+            else:
+                yield from cut(scene, self.job.root, options)
+
+    def _describe(self, scene: Scene) -> Scene:
+        if self.job.expressions and any(not r.expressions for r in scene.regions):
+            from geovec_data.expressions import synthesise
+            from geovec_data.render import decode_image
+
+            assert scene.data is not None
+            scene = synthesise(scene, decode_image(scene.data), seed_key=scene.image_id)
+        if self.job.captions and not scene.captions:
+            from geovec_data.expressions.captions import synthesise_captions
+
+            scene = synthesise_captions(scene)
+        return scene
+
+    def run(self, unit: Unit) -> UnitRecord:
+        """Process one unit into ``staging/<unit>``; returns its record."""
+        final = self.job.staging / unit.name
+        work = self.job.staging / f".{unit.name}.{os.getpid()}"
+        shutil.rmtree(work, ignore_errors=True)
+        emitter = Emitter(self.job.corpus, {t.name: len(t.instructions) for t in self.tasks})
+        known: dict[str, str] = {}
+        scenes = 0
+        with ShardWriter(work / "images.parquet", "images") as writer:
+            images = _Images(writer)
+            for entry in unit.entries:
+                for out in self.scenes(entry):
+                    if isinstance(out, Reject):
+                        emitter.reject(out)
+                        continue
+                    scenes += 1
+                    if out.window is None:
+                        known[out.path] = out.image_id
+                    images.add(self._image_row(out), len(out.data or b""))
+                    self._emit(out, emitter)
+            images.flush()
+        files = {"images": _triple(writer)}
+        for name, columns in emitter.tables.items():
+            with ShardWriter(work / f"{name}.parquet", name) as small:
+                small.write(columns.take())
+            files[name] = _triple(small)
+        record = UnitRecord(unit.name, unit.stat, self.content(unit, known), files, {"scenes": scenes})
+        (work / "unit.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
+        if final.exists():
+            old = self.job.staging / f".{unit.name}.old.{os.getpid()}"
+            final.rename(old)
+            shutil.rmtree(old)
+        work.rename(final)
+        return record
+
+    def _emit(self, scene: Scene, emitter: Emitter) -> None:
+        regions = emitter.regions(scene)
+        by_box: dict[Box, str] = {r.box: i for r, i in zip(scene.regions, regions, strict=True)}
+        key = ids.digest("scene", scene.corpus, scene.parent or scene.key)
+        for task in self.tasks:
+            for draft in task.drafts(scene):
+                emitter.example(scene, draft, regions, by_box, key)
+            for candidate in task.pool(scene):
+                emitter.tables["pool"].add(task.name, scene.image_id, emitter.item(candidate, by_box))
+
+    def _image_row(self, s: Scene) -> tuple[Any, ...]:
+        return (
+            s.image_id, s.data, s.format, s.width, s.height, s.phash, s.corpus, s.key, s.path, s.parent or s.key,
+            box_struct(s.window), s.scene_class, list(s.captions), s.split, s.licence or self.job.licence,
+            s.attribution or self.job.attribution, s.captured, s.crs,
+            None if s.transform is None else list(s.transform),
+            wkb_polygon(s.footprint), s.lon, s.lat, s.gsd, list(s.synthetic),
+        )  # fmt: skip
+
+    def content(self, unit: Unit, known: dict[str, str] | None = None) -> str:
+        """Hash the unit's keys, payloads and file contents; `known` spares files that were just hashed."""
+        known = known or {}
+        if self._shared is None:
+            self._shared = ids.digest(*(file_digest(p) for p in self.reader.shared()))
+        parts: list[str] = [unit.recipe, self._shared]
+        for entry in unit.entries:
+            parts += [entry.key, json.dumps(entry.payload, sort_keys=True, default=str)]
+            for f in entry.files:
+                parts += [f, known.get(f) or file_digest(self.job.root / f)]
+        return ids.digest(*parts)
+
+
+class _Images:
+    def __init__(self, writer: ShardWriter) -> None:
+        self._writer, self._columns, self._bytes = writer, Columns("images"), 0
+
+    def add(self, row: tuple[Any, ...], size: int) -> None:
+        if len(self._columns) and self._bytes + size > IMAGE_GROUP_BYTES:
+            self.flush()
+        self._columns.add(*row)
+        self._bytes += size
+        if len(self._columns) >= IMAGE_GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if len(self._columns):
+            self._writer.write(self._columns.take())
+        self._bytes = 0
+
+
+def _triple(writer: ShardWriter) -> tuple[int, int, str]:
+    shard = writer.shard("")
+    return shard.rows, shard.bytes, shard.sha256
