@@ -1,0 +1,168 @@
+"""Pixels of a georeferenced raster: its header, the windows it is cut into, and a window as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geovec_data.georef import Embedded
+
+# The driver is chosen here by the first bytes: left to itself GDAL would also take a VRT or a web service's XML
+# behind a .tif name, and open the files and addresses that it names.
+MAGIC = (
+    (b"II*\0", "GTiff"),
+    (b"MM\0*", "GTiff"),
+    (b"II+\0", "GTiff"),
+    (b"MM\0+", "GTiff"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n", "PNG"),
+    (b"\0\0\0\x0cjP  ", "JP2OpenJPEG"),
+    (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+)
+STRETCH_PIXELS = 1024  # side of the decimated copy from which the stretch of 16-bit data is taken
+
+
+class Unreadable(Exception):
+    """GDAL cannot read the raster; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a raster says before its pixels are read.
+
+    Attributes:
+        embedded: size, CRS and affine.
+        as_is: the file's own bytes are an image that needs no conversion (8 bit; grey or RGB).
+    """
+
+    embedded: Embedded
+    as_is: bool
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a GeoTIFF, JPEG, PNG or JPEG 2000 file with rasterio, without reading any sidecar.
+
+    Raises:
+        Unreadable: when GDAL cannot open or read it.
+    """
+    import warnings
+
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            driver = _driver(path)
+            with (
+                rasterio.Env(GDAL_PAM_ENABLED="NO", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=128),
+                rasterio.open(path, driver=driver) as raster,
+            ):
+                yield raster
+        except (RasterioError, OSError) as error:
+            raise Unreadable(f"{path.name} cannot be read: {error}") from error
+
+
+def _driver(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(16)
+    for magic, driver in MAGIC:
+        if head.startswith(magic):
+            return driver
+    raise Unreadable(f"{path.name} is not a TIFF, JPEG, PNG or JPEG 2000 file")
+
+
+def header(raster: Any) -> Header:
+    """Read the header of an opened raster."""
+    t = raster.transform
+    has = not t.is_identity
+    embedded = Embedded(
+        raster.width,
+        raster.height,
+        raster.crs.to_wkt() if raster.crs else None,
+        (t.a, t.b, t.c, t.d, t.e, t.f) if has else None,
+    )
+    from rasterio.enums import ColorInterp
+
+    eight = all(d == "uint8" for d in raster.dtypes)
+    palette = raster.colorinterp[0] == ColorInterp.palette
+    return Header(embedded, eight and (raster.count in (1, 3) or palette))
+
+
+def windows(width: int, height: int, size: int, overlap: int) -> list[tuple[int, int, int, int]]:
+    """Cut an image into windows ``(x0, y0, width, height)`` of `size` pixels, row by row.
+
+    An image of up to 1.5 times `size` on both sides stays whole. Else neighbours overlap by at least `overlap`
+    pixels and the last window of a row or column is moved back to end at the edge, so that all are full size.
+    """
+    if max(width, height) <= 1.5 * size:
+        return [(0, 0, width, height)]
+    w, h = min(size, width), min(size, height)
+    return [(x, y, w, h) for y in _starts(height, h, overlap) for x in _starts(width, w, overlap)]
+
+
+def _starts(length: int, size: int, overlap: int) -> list[int]:
+    step = size - overlap
+    starts = list(range(0, max(length - size, 0) + 1, step))
+    if starts[-1] + size < length:
+        starts.append(length - size)
+    return starts
+
+
+def stretch(raster: Any) -> NDArray[np.float64]:
+    """Return (bands, 2): the 2nd and 98th percentile of each of the first three bands of a raster.
+
+    Taken once from a decimated copy of the whole raster, so that its windows agree in brightness.
+    """
+    bands = _bands(raster)
+    shape = (len(bands), min(raster.height, STRETCH_PIXELS), min(raster.width, STRETCH_PIXELS))
+    data = raster.read(bands, out_shape=shape, masked=True)
+    rows = []
+    for band in data:
+        values = band.compressed()
+        rows.append(np.percentile(values, [2, 98]) if values.size else np.array([0.0, 1.0]))
+    return np.array(rows, dtype=np.float64)
+
+
+def _bands(raster: Any) -> list[int]:
+    return [1, 2, 3] if raster.count >= 3 else [1]
+
+
+def read_window(
+    raster: Any, window: tuple[int, int, int, int], limits: NDArray[np.float64] | None
+) -> tuple[bytes, float]:
+    """Read a window of the first three bands (or the first) as PNG.
+
+    Args:
+        raster: an opened raster.
+        window: ``(x0, y0, width, height)``.
+        limits: for data that is not 8 bit, what `stretch` gave: mapped linearly to 0–255.
+
+    Returns:
+        The PNG bytes and the share of pixels that hold data.
+
+    Raises:
+        Unreadable: when the pixels are damaged (raised by `opened`).
+    """
+    from PIL import Image
+    from rasterio.windows import Window
+
+    area = Window(*window)
+    data = raster.read(_bands(raster), window=area)
+    valid = float(np.count_nonzero(raster.dataset_mask(window=area))) / (window[2] * window[3])
+    if limits is not None:
+        low, high = limits[:, :1, None], limits[:, 1:, None]
+        scaled = (data.astype(np.float64) - low) / np.maximum(high - low, 1e-12) * 255.0
+        data = np.nan_to_num(scaled, nan=0.0).clip(0, 255).round()
+    pixels = np.ascontiguousarray(np.moveaxis(data.astype(np.uint8), 0, -1))
+    out = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    return out.getvalue(), valid
