@@ -1,0 +1,1 @@
+"""Referring expressions and captions from labels, and the checker that lets only true and unique ones pass."""
