@@ -1,0 +1,96 @@
+"""Official split files: lists of object numbers (DIOR-RSVG) or of file names (VOC, DIOR)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TypedDict, TypeVar
+
+from geovec_data.errors import UserError
+
+_K = TypeVar("_K", int, str)
+_OBJECT = re.compile(rb"<object[\s>]")
+
+
+class OfficialObjects(TypedDict):
+    """Payload of an XML file: the corpus-wide number of its first object, and each object's split."""
+
+    first: int
+    objects: list[str | None]
+
+
+class OfficialImage(TypedDict):
+    """Payload of an XML file whose image as a whole is in a split."""
+
+    split: str | None
+
+
+def object_splits(root: Path, files: Sequence[str], split_files: Mapping[str, str]) -> dict[str, OfficialObjects]:
+    """Number all ``<object>`` elements in the order of the files and look each up in the split files.
+
+    Method: the loader published with DIOR-RSVG counts objects over the XML files in name order; its ``train.txt``,
+    ``val.txt`` and ``test.txt`` hold those numbers (26,991 + 3,829 + 7,500 = 38,320). Objects of one image can fall
+    into different splits.
+
+    Args:
+        root: the corpus's folder.
+        files: all XML files, source-relative, in name order.
+        split_files: split name → source-relative file.
+
+    Raises:
+        UserError: a split file is missing, holds no numbers, or names an object that the XML files do not have (one
+            absent XML file would shift every number behind it).
+    """
+    split_of: dict[int, str] = {}
+    for split, name in split_files.items():
+        for line in _lines(root, name):
+            if not line.isdigit():
+                raise UserError(
+                    f"{root / name}: '{line}' is no object number; for lists of file names give reader.split_unit=image"
+                )
+            _put(split_of, int(line), split, root / name)
+    out: dict[str, OfficialObjects] = {}
+    first = 0
+    for file in files:
+        count = len(_OBJECT.findall((root / file).read_bytes()))
+        out[file] = {"first": first, "objects": [split_of.get(i) for i in range(first, first + count)]}
+        first += count
+    if split_of and max(split_of) >= first:
+        raise UserError(
+            f"the split files name object {max(split_of)}, but the {len(files)} XML files of {root} hold only {first}"
+            " objects: the corpus is incomplete and the official numbers cannot be matched; use split=image"
+        )
+    return out
+
+
+def stem_splits(root: Path, files: Sequence[str], split_files: Mapping[str, str]) -> dict[str, OfficialImage]:
+    """Look each XML file's name, without extension, up in the split files.
+
+    Raises:
+        UserError: a split file is missing or one name is in two of them.
+    """
+    stems = {f: PurePosixPath(f).stem for f in files}
+    known = set(stems.values())
+    split_of: dict[str, str] = {}
+    for split, name in split_files.items():
+        for line in _lines(root, name):  # VOC's class lists add a number behind the name
+            _put(split_of, line if line in known else line.split()[0], split, root / name)
+    return {f: {"split": split_of.get(stem)} for f, stem in stems.items()}
+
+
+def _lines(root: Path, name: str) -> list[str]:
+    path = root / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the official split needs {path}, which cannot be read ({error}); name it with reader.split_files=… or"
+            " use split=image"
+        ) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _put(split_of: dict[_K, str], key: _K, split: str, path: Path) -> None:
+    if split_of.setdefault(key, split) != split:
+        raise UserError(f"{path}: {key} is in the official {split_of[key]} split already")
