@@ -23,6 +23,7 @@ from geovec_data.store.journal import Journal, UnitRecord, unit_record
 from geovec_data.store.lock import exclusive
 from geovec_data.store.manifest import MANIFEST
 from geovec_data.unit import Job, Unit, make_reader
+from geovec_data.verdict import reject_verdict
 
 # the parts of a recipe that decide what a unit holds; the split and the place of the source do not
 CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence")
@@ -60,7 +61,9 @@ def _build(config: BuildConfig, located: Located, job: Job, units: list[Unit]) -
     out = config.out
     journal = Journal(out)
     todo = _pending(journal, job.staging, units)
-    key = digest(*(u.stat for u in units), config.split.model_dump_json(), config.checks.model_dump_json(), located.revision)
+    key = digest(
+        *(u.stat for u in units), config.split.model_dump_json(), config.checks.model_dump_json(), located.revision
+    )
     if not todo and journal.final == key and (out / MANIFEST).is_file():
         from geovec_data.dataset import Dataset
         from geovec_data.store.catalog import ensure_catalog
@@ -260,29 +263,7 @@ def _forget(journal: Journal, staging: Path, units: list[Unit]) -> None:
         del journal.units[name]
 
 
-def reject_verdict(counts: dict[str, Any], limit: float) -> str | None:
-    """Return why the build fails, or None. Selection (a chip outside the extract, say) is no fault."""
-    from geovec_data.checks import FAULTS
-
-    faults = {code: n for code, n in counts["rejects"].items() if code in FAULTS}
-    scenes, regions = counts["rows"]["images"], counts["rows"]["regions"]
-    by_level = counts["faults_by_level"]
-    worst = ", ".join(f"{n:,} {code}" for code, n in sorted(faults.items(), key=lambda kv: -kv[1]))
-    for level, kept in (("scene", scenes), ("region", regions)):
-        bad = by_level.get(level, 0)
-        if bad and bad / (bad + kept) > limit:
-            return (
-                f"{bad:,} of {bad + kept:,} {level}s were refused ({worst}): {bad / (bad + kept):.1%},"
-                f" above checks.max_reject_fraction={limit:g}."
-            )
-    if not scenes:
-        return "not one scene was accepted; there is nothing to build."
-    return None
-
-
-def _summary(
-    config: BuildConfig, counts: dict[str, Any], *, done: int, units: int, unchanged: bool
-) -> dict[str, Any]:
+def _summary(config: BuildConfig, counts: dict[str, Any], *, done: int, units: int, unchanged: bool) -> dict[str, Any]:
     examples = counts["rows"]["examples"]
     rejected = sum(counts["rejects"].values())
     if unchanged:
@@ -330,5 +311,7 @@ def _resources(out: Path) -> Iterator[None]:
                 " the finished units are kept"
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and not isinstance(error, UserError):
-            raise UserError(f"cannot write {error.filename or out}: {error.strerror}; choose a writable out=") from error
+            raise UserError(
+                f"cannot write {error.filename or out}: {error.strerror}; choose a writable out="
+            ) from error
         raise

@@ -182,7 +182,12 @@ class ItemStore:
             KeyError: when the dataset has no such item.
         """
         raw = self.table.column("segments")[self._row[item]].as_py()
-        return tuple(_segment(s) for s in raw)
+        return as_segments(raw)
+
+
+def as_segments(raw: list[dict[str, Any]]) -> Segments:
+    """Turn the ``segments`` column's structs into segments."""
+    return tuple(_segment(s) for s in raw)
 
 
 def _segment(raw: dict[str, Any]) -> Segment:

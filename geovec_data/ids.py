@@ -26,7 +26,7 @@ def digest(*parts: str | bytes | None) -> str:
     return h.hexdigest()[:_ID_HEX]
 
 
-def image_id(data: bytes) -> str:
+def image_id(data: bytes | memoryview) -> str:
     """Id of an image: the first 32 hex digits of the sha256 of its encoded bytes."""
     return hashlib.sha256(data).hexdigest()[:_ID_HEX]
 

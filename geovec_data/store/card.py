@@ -31,9 +31,17 @@ def card(manifest: Manifest) -> str:
             f"- **{s.title}** ({s.homepage}), {s.images:,} images. Licence: {terms}. Credit: {s.attribution}"
             + (f" {s.note}" if s.note else "")
         ]
-    lines += ["", "## Examples by task and split", "", "| task | train | val | test | unused |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "## Examples by task and split",
+        "",
+        "| task | train | val | test | unused |",
+        "|---|---|---|---|---|",
+    ]
     for task, by in m.counts["tasks"].items():
-        lines.append(f"| {task} | " + " | ".join(f"{by.get(s, 0):,}" for s in ("train", "val", "test", "unused")) + " |")
+        lines.append(
+            f"| {task} | " + " | ".join(f"{by.get(s, 0):,}" for s in ("train", "val", "test", "unused")) + " |"
+        )
     without = sorted(set(m.tasks) - set(m.counts["tasks"]))
     if without:
         lines += ["", f"Tasks of the recipe without an example here: {', '.join(without)}."]

@@ -150,12 +150,13 @@ def _unique(batches: Iterator[pa.RecordBatch], key: list[str]) -> Iterator[pa.Re
 def _duplicate_images(
     con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord]
 ) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """Find images that occur more than once: (id, key) of each copy but the first by key → (first key, corpus, path)."""
+    """Find images that occur twice: (id, key) of every copy but the first by key → (first key, corpus, path)."""
     files = _staged(staging, units, "images")
     if not files:
         return {}
     rows = con.execute(
-        "SELECT id, key, first, corpus, path FROM (SELECT id, key, corpus, path, min(key) OVER (PARTITION BY id) AS first"
+        "SELECT id, key, first, corpus, path FROM"
+        " (SELECT id, key, corpus, path, min(key) OVER (PARTITION BY id) AS first"
         f" FROM read_parquet({_list(files)})) WHERE key <> first"
     ).fetchall()
     return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows}
@@ -282,7 +283,7 @@ def _splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: SplitOptions) 
 def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
     # 'window' is a keyword of SQL and must be quoted
     sql = (
-        'SELECT i.id, i.corpus, i.parent, i.official_split, i."window" AS box, i.footprint, i.width, i.height, r.objects'
+        'SELECT i.id, i.corpus, i.parent, i.official_split, i."window" AS box, i.footprint, r.objects'
         " FROM images i LEFT JOIN (SELECT image, list(DISTINCT official_split ORDER BY official_split)"
         " FILTER (WHERE official_split IS NOT NULL) AS objects FROM regions GROUP BY image) r ON r.image = i.id"
         " ORDER BY i.id"
@@ -324,13 +325,22 @@ def _counts(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) ->
     ).fetchall():
         tasks.setdefault(task, {})[name] = n
     rejects = _list([fresh / s.path for s in shards if s.table == "rejects"])
+    by_level: dict[str, dict[str, int]] = {}
+    for level, code, n in con.execute(
+        f"SELECT level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall():
+        by_level.setdefault(level, {})[code] = n
     return {
         "rows": {t: sum(s.rows for s in shards if s.table == t) for t in dict.fromkeys(s.table for s in shards)},
         "tasks": tasks,
         "images_by_split": pairs("SELECT split, count(*) FROM image_splits GROUP BY 1 ORDER BY 1"),
         "images_by_corpus": pairs("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1"),
+        "synthetic": {
+            what: con.execute("SELECT count(*) FROM images WHERE list_contains(synthetic, ?)", [what]).fetchall()[0][0]
+            for what in ("captions", "expressions")
+        },
         "regions_by_category": pairs("SELECT category, count(*) FROM regions GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"),
         "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
-        "rejects_by_level": pairs(f"SELECT level, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
+        "rejects_by_level": by_level,
         "digest": digest(*(s.sha256 for s in shards)),
     }

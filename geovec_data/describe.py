@@ -1,0 +1,83 @@
+"""``list`` and ``describe``: what recipes there are, and all that one of them says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geovec_data.options import help_lines
+from geovec_data.recipe import load_recipe, recipe_names
+from geovec_data.tasks import get_task
+
+
+class DescribeConfig(BaseModel):
+    """Options of `geovec-data describe`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    recipe: str = Field(description="recipe name, or the path of your own .yaml")
+
+
+def list_recipes() -> dict[str, Any]:
+    """List the shipped recipes."""
+    rows = []
+    for name in recipe_names():
+        r = load_recipe(name)
+        meta = ", ".join(dict.fromkeys(get_task(t).meta_task for t in r.tasks))
+        rows.append((name, r.title, meta, r.licence.name, r.verified, "yes" if r.sample else ""))
+    head = ("recipe", "corpus", "meta-tasks", "licence", "verified", "sample")
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    human = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    human += ["", "verified: read against real files, or against the authors' documentation only."]
+    human += ["geovec-data describe recipe=NAME tells where to get a corpus and the layout expected."]
+    return {"command": "list", "recipes": [dict(zip(head, row, strict=True)) for row in rows], "human": human}
+
+
+def describe(config: DescribeConfig) -> dict[str, Any]:
+    """Describe one recipe."""
+    from geovec_data.checks import CheckOptions
+    from geovec_data.readers import get_reader
+
+    r = load_recipe(config.recipe)
+    reader = get_reader(r.reader.name)
+    human = [
+        f"{r.name}: {r.title}",
+        " ".join(r.summary.split()),
+        "",
+        f"homepage  {r.homepage}",
+        *([f"paper     {r.paper}"] if r.paper else []),
+        f"licence   {r.licence.name} {r.licence.url}".rstrip(),
+        f"credit    {r.licence.attribution}",
+        *([f"note      {' '.join(r.licence.note.split())}"] if r.licence.note else []),
+        f"verified  {r.verified}",
+        "",
+        "get it:",
+        *_indent(r.get),
+        "",
+        "layout expected on disk:",
+        *_indent(r.layout),
+        "",
+        "tasks:",
+    ]
+    for name in r.tasks:
+        task = get_task(name)
+        human.append(f"  {name:<22} {task.meta_task:<15} {task.query_kind} → {task.target_kind}; needs {task.needs}")
+    if r.sample:
+        human += ["", "source=sample:", *_indent(" ".join(str(r.sample.get("note", "")).split()))]
+    human += ["", "split, and how to change it:"]
+    human += [
+        f"  split={r.split.method} split.train={r.split.train:g} split.val={r.split.val:g} split.test={r.split.test:g}"
+    ]
+    human += ["", f"options of the reader `{r.reader.name}` (this recipe sets {r.reader.options or 'none'}):"]
+    human += help_lines(reader.Options, "reader.")
+    human += ["", "options of the checks:", *help_lines(CheckOptions, "checks.")]
+    if r.chip is not None or r.sample:
+        from geovec_data.chips import ChipOptions
+
+        human += ["", "options of the chips:", *help_lines(ChipOptions, "chip.")]
+    human += ["", "all other options: geovec-data build --help"]
+    return {"command": "describe", "recipe": r.model_dump(mode="json"), "human": human}
+
+
+def _indent(text: str) -> list[str]:
+    return [f"  {line}".rstrip() for line in text.strip("\n").splitlines()]

