@@ -1,0 +1,244 @@
+"""The tiny encoder's input module: Qwen2-VL's own modules, run in batches instead of image by image.
+
+It is sentence-transformers' `Transformer` with faster `preprocess` and `forward` and equal outputs (within 3e-6,
+tested), so what is saved is a stock sentence-transformers folder: `SentenceTransformer(path)` loads it with neither
+this package nor `trust_remote_code`. (sentence-transformers 6 refuses to import any other module class.)
+
+What is faster: images stay uint8 until they are on the device; patch embedding is one matrix product; images of
+equal size share one attention call; rope positions are computed while the batch is prepared; with right padding
+and causal attention no attention mask is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sentence_transformers.base.modules.transformer import Transformer
+from transformers.models.qwen2_vl.modeling_qwen2_vl import apply_rotary_pos_emb_vision
+
+from geovec_train.inputs import CHAT_TEMPLATE, Pixels, as_picture, patchify, pieces, resize, rope_positions
+
+_IMAGE_TOKENS = ("vision_start", "image_pad", "vision_end")
+
+
+class InterleavedEncoder(Transformer):  # type: ignore[misc]
+    """Embeds interleaved texts and images: chat messages, plain strings, PIL images, and lists of them.
+
+    ``token_embeddings`` of shape (batch, tokens, hidden) come out; pooling and normalisation are modules of their
+    own. In messages an image may be a PIL image, a uint8 array (height, width, 3), encoded bytes, or what
+    transformers takes (path, URL).
+    """
+
+    @classmethod
+    def adopt(cls, module: Transformer) -> InterleavedEncoder:
+        """Return the same module (weights, tokenizer, settings shared) with the faster passes.
+
+        Raises:
+            ValueError: when it is not a Qwen2-VL with right padding and GeoVec's chat template.
+        """
+        if not cls.fits(module):
+            raise ValueError("not a GeoVec tiny encoder: run it as the stock Transformer module")
+        new = cls.__new__(cls)
+        new.__dict__.update(module.__dict__)
+        return new
+
+    @staticmethod
+    def fits(module: object) -> bool:
+        """Tell whether `adopt` can take the module."""
+        return (
+            isinstance(module, Transformer)
+            and module.config.model_type == "qwen2_vl"
+            and module.tokenizer.padding_side == "right"
+            and getattr(module.processor, "chat_template", None) == CHAT_TEMPLATE
+        )
+
+    def stock(self) -> Transformer:
+        """Return the same module as sentence-transformers' own class, the form that is saved."""
+        new = Transformer.__new__(Transformer)
+        new.__dict__.update(self.__dict__)
+        return new
+
+    # -- preparing ---------------------------------------------------------------------------------------------
+
+    def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Turn inputs into features.
+
+        Args:
+            inputs: strings, PIL images, arrays, chat messages or lists of messages.
+            prompt: text put before each input.
+            **kwargs: with ``processing_kwargs`` or ``max_length`` the stock (slower) way is taken.
+
+        Returns:
+            ``input_ids`` and ``attention_mask`` (batch, tokens), ``position_ids`` (batch, tokens, 3), ``pixel_values``
+            (patches, 3·14·14, uint8), ``image_grid_thw`` (images, 3), ``num_images_per_sample`` (batch,).
+        """
+        if not inputs:
+            return {}
+        modality, given, _ = self.input_formatter.parse_inputs(inputs)
+        if modality != "message":
+            _, given = self.input_formatter.batch_to_message(modality, given)
+        messages = given["message"]
+        if prompt:
+            messages = self.input_formatter.prepend_prompt_to_messages(messages, prompt)
+        rows = [pieces(conversation) for conversation in messages]
+        if kwargs.get("processing_kwargs") or kwargs.get("max_length"):
+            return self._stock_way(inputs, prompt, kwargs)
+        texts = [piece for row in rows for piece in row if isinstance(piece, str)]
+        ids = iter(self._tokenise(texts))
+        patches: list[Pixels] = []
+        grids: list[tuple[int, int]] = []
+        merge = self.processor.image_processor.merge_size
+        sequences: list[list[int]] = []
+        positions: list[NDArray[np.int64]] = []
+        counts = []
+        start, pad, end = (self.tokenizer.convert_tokens_to_ids(f"<|{t}|>") for t in _IMAGE_TOKENS)
+        for row in rows:
+            sequence: list[int] = []
+            spans: list[tuple[int, int, int]] = []
+            for piece in row:
+                if isinstance(piece, str):
+                    sequence += next(ids)
+                    continue
+                pixels, grid = self._patches(piece.value)
+                patches.append(pixels)
+                grids.append(grid)
+                h, w = grid[0] // merge, grid[1] // merge
+                spans.append((len(sequence) + 1, h, w))
+                sequence += [start, *[pad] * (h * w), end]
+            sequence.append(self.tokenizer.eos_token_id)
+            if len(sequence) > self.max_seq_length:
+                return self._stock_way(inputs, prompt, kwargs)
+            sequences.append(sequence)
+            positions.append(rope_positions(len(sequence), spans))
+            counts.append(len(spans))
+        features = self._pad(sequences, positions)
+        if patches:
+            features["pixel_values"] = torch.from_numpy(np.concatenate(patches))
+            features["image_grid_thw"] = torch.tensor([(1, h, w) for h, w in grids])
+            features["num_images_per_sample"] = torch.tensor(counts)
+        features["modality"] = "message"
+        return features
+
+    def _stock_way(self, inputs: Sequence[Any], prompt: str | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        features: dict[str, Any] = super().preprocess(inputs, prompt=prompt, **kwargs)
+        return features
+
+    def _tokenise(self, texts: list[str]) -> list[list[int]]:
+        # split_special_tokens: a caption that spells <|image_pad|> is text, not an image
+        if not texts:
+            return []
+        out: list[list[int]] = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False
+        )["input_ids"]
+        return out
+
+    def _patches(self, image: Any) -> tuple[Pixels, tuple[int, int]]:
+        return patchify(self.fit(image), self.processor.image_processor)
+
+    def fit(self, image: Any) -> Pixels:
+        """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
+        return resize(as_picture(image), self.processor.image_processor)
+
+    def _pad(self, sequences: list[list[int]], positions: list[NDArray[np.int64]]) -> dict[str, Any]:
+        width = max(len(s) for s in sequences)
+        ids = np.full((len(sequences), width), self.tokenizer.pad_token_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        where = np.zeros((*ids.shape, 3), dtype=np.int64)
+        for n, (sequence, position) in enumerate(zip(sequences, positions, strict=True)):
+            ids[n, : len(sequence)] = sequence
+            mask[n, : len(sequence)] = 1
+            where[n, : len(sequence)] = position
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "attention_mask": torch.from_numpy(mask),
+            "position_ids": torch.from_numpy(where),
+        }
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Add ``token_embeddings`` (batch, tokens, hidden) to the features that `preprocess` made."""
+        if "position_ids" not in features:  # prepared the stock way
+            out: dict[str, Any] = super().forward(features, **kwargs)
+            return out
+        ids = features["input_ids"]
+        hidden = self.model.get_input_embeddings()(ids)
+        if features.get("pixel_values") is not None and len(features["pixel_values"]):
+            seen = self._see(features["pixel_values"], features["image_grid_thw"])
+            places = (ids == self.config.image_token_id).unsqueeze(-1)
+            hidden = hidden.masked_scatter(places, seen.to(hidden.dtype))
+        result = self.model.language_model(
+            inputs_embeds=hidden,
+            position_ids=features["position_ids"].permute(2, 0, 1),
+            # no mask: padding is on the right and attention is causal, so no real token looks at padding
+            attention_mask={"full_attention": None},
+            use_cache=False,
+        )
+        features["token_embeddings"] = result.last_hidden_state
+        return features
+
+    def _see(self, pixels: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
+        """Run the vision tower: patches (patches, 588) → visual tokens (patches / merge², hidden), in image order."""
+        visual = self.model.visual
+        weight = visual.patch_embed.proj.weight.flatten(1)
+        hidden = F.linear(self._normalise(pixels).to(weight.dtype), weight)
+        shapes: list[tuple[int, int]] = [(h, w) for _, h, w in grids.tolist()]
+        chunks = torch.split(hidden, [h * w for h, w in shapes])
+        by_shape: dict[tuple[int, int], list[int]] = {}
+        for n, shape in enumerate(shapes):
+            by_shape.setdefault(shape, []).append(n)
+        if len(by_shape) == 1:
+            (shape,) = by_shape
+            return self._tower(hidden.view(len(shapes), shape[0] * shape[1], -1), shape).flatten(0, 1)
+        out: list[torch.Tensor | None] = [None] * len(shapes)
+        for shape, members in by_shape.items():
+            for n, seen in zip(
+                members, self._tower(torch.stack([chunks[m] for m in members]), shape), strict=True
+            ):
+                out[n] = seen
+        return torch.cat([seen for seen in out if seen is not None])
+
+    def _normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.dtype != torch.uint8:
+            return pixels
+        settings = self.processor.image_processor
+        mean = torch.tensor(settings.image_mean, device=pixels.device)
+        std = torch.tensor(settings.image_std, device=pixels.device)
+        per_channel = pixels.shape[1] // len(mean)  # features of a patch run channel by channel
+        scale = (settings.rescale_factor / std).repeat_interleave(per_channel)
+        shift = (-mean / std).repeat_interleave(per_channel)
+        return torch.addcmul(shift, pixels.float(), scale)
+
+    def _tower(self, hidden: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+        """Run blocks and merger on images of one size: (images, patches, embed) → (images, tokens, hidden)."""
+        visual = self.model.visual
+        images, patches, _ = hidden.shape
+        cos, sin = self._vision_rope(shape, hidden)
+        for block in visual.blocks:
+            attention = block.attn
+            q, k, v = (
+                attention.qkv(block.norm1(hidden))
+                .view(images, patches, 3, attention.num_heads, attention.head_dim)
+                .unbind(2)
+            )
+            q, k = apply_rotary_pos_emb_vision(q, k, cos, sin)
+            mixed = F.scaled_dot_product_attention(
+                q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scale=attention.scaling
+            )
+            hidden = hidden + attention.proj(mixed.transpose(1, 2).flatten(2))
+            hidden = hidden + block.mlp(block.norm2(hidden))
+        merged: torch.Tensor = visual.merger(hidden)
+        return merged.view(images, patches // visual.spatial_merge_size**2, -1)
+
+    def _vision_rope(self, shape: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        from transformers.vision_utils import get_vision_position_ids
+
+        grid = torch.tensor([(1, *shape)], device=like.device)
+        where = get_vision_position_ids(grid, self.model.visual.spatial_merge_size, kwargs={})
+        cos, sin = self.model.visual.rotary_pos_emb(like, where)
+        return cos, sin
