@@ -1,0 +1,85 @@
+"""``geovec-data report``: one self-contained HTML file about a dataset and what was mined, trained and scored on it.
+
+It reads the dataset's tables and the JSON files that the other commands leave; it imports no training code.
+Every text in it is a stranger's: the template escapes all of it and the page's own policy forbids any load.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, Field
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_data.report.gallery import Pictures
+from geovec_data.report.page import Page
+
+
+class ReportConfig(BaseModel):
+    """Options of `geovec-data report`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    dataset: Path = Field(description="dataset directory")
+    model: Path | None = Field(None, description="training run whose loss curve and scores are shown")
+    run: str | None = Field(None, description="mining run to show; null: the only one")
+    scores: Path | None = Field(None, description="scores.json to show; null: what geovec-eval wrote for the model")
+    out: Path | None = Field(None, description="file to write; null: <dataset>/report.html")
+    examples: int = Field(4, ge=1, le=50, description="examples shown of each task")
+    scenes: int = Field(8, ge=0, le=100, description="scenes shown with all their regions")
+    seed: int = Field(0, description="another seed shows other examples")
+
+
+def run(config: ReportConfig) -> dict[str, Any]:
+    """Write the report.
+
+    Returns:
+        Summary: the file, its bytes, and lines for a person.
+
+    Raises:
+        UserError: for a dataset, model folder, mining run or scores file that is not there or unreadable.
+    """
+    import jinja2
+
+    dataset = Dataset(config.dataset)
+    if config.model is not None and not config.model.is_dir():
+        raise UserError(f"model={config.model}: no such directory. Give the out= folder of a geovec-train run")
+    out = config.out or config.dataset / "report.html"
+    if out.is_dir():
+        raise UserError(f"out={out} is a directory; give the name of a file, e.g. {out / 'report.html'}")
+    pictures = Pictures(dataset.images.get)
+    con = dataset.connect()
+    try:
+        page = Page(dataset, con, pictures, config)
+        values = page.values()
+    finally:
+        con.close()
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8"))
+    env.filters["web"] = web_address
+    html = env.get_template("template.html").render(**values, style=style, pictures=pictures.definitions())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(out.name + ".tmp")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(out)
+    size = out.stat().st_size
+    human = [
+        f"report: {out} ({size / 1e6:.1f} MB, one file; open it in a browser)",
+        *(f"note: {n}" for n in page.absent),
+    ]
+    return {"command": "report", "out": str(out), "bytes": size, "pictures": len(pictures.held), "human": human}
+
+
+def web_address(text: str) -> str | None:
+    """Return a link target, or None when it is no web address: ``javascript:`` must not become a link."""
+    parts = urlsplit(text)
+    return text if parts.scheme in ("http", "https") and parts.netloc else None

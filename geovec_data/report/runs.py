@@ -1,0 +1,195 @@
+"""What the report says about jobs over the dataset: a mining run, a training, its scores. Absence is a sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from geovec_data.errors import UserError, suggest
+
+NEGATIVES = 4  # shown of one example
+BINS = 46
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """One mined negative of an example."""
+
+    item: str
+    score: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class MiningRun:
+    """A mining run: its folder's name, its summary, and the name of the DuckDB view of its negatives."""
+
+    name: str
+    summary: dict[str, Any]
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training run: its name, its summary and its logged losses."""
+
+    name: str
+    summary: dict[str, Any]
+    steps: list[float]
+    losses: list[float]
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object, or None when there is no such file.
+
+    Raises:
+        UserError: when it is not a JSON object.
+    """
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is unreadable ({error}); run the command that wrote it again") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object; run the command that wrote it again")
+    return value
+
+
+def mining_run(con: duckdb.DuckDBPyConnection, dataset: Path, wanted: str | None) -> MiningRun | str:
+    """Open the wanted mining run, or the only one; else say in a sentence why there is none.
+
+    Raises:
+        UserError: for a run that does not exist, with the nearest name.
+    """
+    folder = dataset / "mining"
+    names = sorted(p.parent.name for p in folder.glob("*/negatives.parquet")) if folder.is_dir() else []
+    if wanted is not None and wanted not in names:
+        having = suggest(wanted, names) if names else " This dataset has none yet: geovec-data mine dataset=… encoder=…"
+        raise UserError(f"run={wanted}: no such mining run in {folder}.{having}")
+    if not names:
+        return "No negatives have been mined over this dataset yet (geovec-data mine dataset=… encoder=…)."
+    if wanted is None and len(names) > 1:
+        return f"There are several mining runs ({', '.join(names)}); choose one with run=<name>."
+    name = wanted or names[0]
+    file = str(folder / name / "negatives.parquet").replace("'", "''")
+    con.execute(f"CREATE OR REPLACE VIEW mined AS SELECT * FROM read_parquet('{file}')")
+    return MiningRun(name, read_json(folder / name / "summary.json") or {}, "mined")
+
+
+def negatives_of(con: duckdb.DuckDBPyConnection, example: str) -> tuple[float | None, list[Negative], int]:
+    """Return an example's positive score, its hardest negatives and how many it has.
+
+    Every kind that the example has is shown, the hardest of each first.
+    """
+    rows = con.execute(
+        "SELECT item, score, kind, positive_score FROM mined WHERE example = ?"
+        " ORDER BY row_number() OVER (PARTITION BY kind ORDER BY rank), rank LIMIT ?",
+        [example, NEGATIVES],
+    ).fetchall()
+    total = con.execute("SELECT count(*) FROM mined WHERE example = ?", [example]).fetchone()
+    shown = sorted((Negative(i, s, k) for i, s, k, _ in rows), key=lambda n: -n.score)
+    return (rows[0][3] if rows else None), shown, total[0] if total else 0
+
+
+def mined_counts(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
+    """Return (task, kind, negatives, examples) of the run."""
+    return con.execute(
+        "SELECT e.task, m.kind, count(*), count(DISTINCT m.example) FROM mined m JOIN examples e ON e.id = m.example"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+
+
+def score_histograms(
+    con: duckdb.DuckDBPyConnection,
+) -> tuple[list[int], list[int], tuple[float, float]] | None:
+    """Count positive and negative scores over common bins; None without negatives."""
+    row = con.execute(
+        "SELECT least(min(score), min(positive_score)), greatest(max(score), max(positive_score)) FROM mined"
+    ).fetchone()
+    if not row or row[0] is None:
+        return None
+    low, high = float(row[0]), max(float(row[1]), float(row[0]) + 1e-6)
+
+    def counts(column: str, source: str) -> list[int]:
+        out = [0] * BINS
+        bins = f"least(floor(({column} - $low) / ($high - $low) * {BINS}), {BINS - 1})::INTEGER"
+        for at, n in con.execute(
+            f"SELECT {bins}, count(*) FROM {source} GROUP BY 1", {"low": low, "high": high}
+        ).fetchall():
+            out[at] = n
+        return out
+
+    positives = counts("p", "(SELECT example, any_value(positive_score) AS p FROM mined GROUP BY example)")
+    return positives, counts("score", "mined"), (low, high)
+
+
+def training(folder: Path) -> Training | None:
+    """Read a training run's summary and log; None when the folder has no log."""
+    log = folder / "log.jsonl"
+    if not log.is_file():
+        return None
+    steps, losses = [], []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # a run that was killed leaves half a last line
+        if isinstance(row, dict) and _is_number(row.get("step")) and _is_number(row.get("loss")):
+            steps.append(float(row["step"]))
+            losses.append(float(row["loss"]))
+    return Training(folder.name, read_json(folder / "summary.json") or {}, steps, losses)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def lineage(model: Path, limit: int = 4) -> list[Training]:
+    """Return the trainings that led to a model, earliest first: each summary names the model it began from."""
+    out: list[Training] = []
+    seen: set[Path] = set()
+    at: Path | None = model
+    while at is not None and at.resolve() not in seen and len(out) < limit:
+        seen.add(at.resolve())
+        run = training(at)
+        if run is None:
+            break
+        out.insert(0, run)
+        parent = run.summary.get("model")
+        at = Path(parent) if isinstance(parent, str) and Path(parent).is_dir() else None
+    return out
+
+
+def scores_file(model: Path | None, dataset: Path, given: Path | None) -> Path | None:
+    """Return where the scores are: the file given, else where geovec-eval puts them by default."""
+    if given is not None:
+        if not given.is_file():
+            raise UserError(f"scores={given}: no such file")
+        return given
+    return None if model is None else model / "eval" / dataset.resolve().name / "scores.json"
+
+
+def pool_words(row: dict[str, Any]) -> str:
+    """Say what the queries of a row of scores were ranked among."""
+    if row.get("scope") == "scene":
+        return f"{row.get('pool_median', 0):g} of the scene (median)"
+    return f"{row.get('pool', 0):,} of the {'corpus' if row.get('scope') == 'corpus' else 'split'}"
+
+
+def finite(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the smallest and largest finite value."""
+    kept = [v for v in values if math.isfinite(v)]
+    return (min(kept), max(kept)) if kept else None
+
+
+def drop_counts(summary: dict[str, Any]) -> list[tuple[str, int]]:
+    """Return the mining rules with the candidates each dropped, most first, from a run's summary."""
+    drops = summary.get("drops", {})
+    return sorted(((str(k), int(v)) for k, v in drops.items() if _is_number(v)), key=lambda kv: (-kv[1], kv[0]))

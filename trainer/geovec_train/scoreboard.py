@@ -1,0 +1,132 @@
+"""One row of scores, and the same rows for machines (JSON), for documents (Markdown) and for the terminal."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+
+from geovec_train.metrics import METRICS, Ranks, interval, per_query
+from geovec_train.pools import Pool
+
+# Fewer parents than this cannot stand for their spread: chips are resampled instead, and the row says so.
+MIN_PARENTS = 10
+
+
+def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int) -> dict[str, Any]:
+    """Turn the ranks of a pool into a row of ``scores.json``.
+
+    Args:
+        pool: what was asked.
+        ranks: where the right answers stood.
+        draws: bootstrap replicates; 0 leaves the intervals out.
+        seed: of the bootstrap.
+
+    Returns:
+        Task, scope, counts, the pool's version and, for each metric, value, interval and chance.
+    """
+    sizes = pool.sizes()
+    right = np.array([len(p) for p in pool.positives], dtype=np.int64)
+    values = per_query(ranks)
+    chance = per_query(Ranks.by_chance(sizes, right)).mean(axis=0)
+    by = "parent" if len(set(pool.parents)) >= MIN_PARENTS else "image"
+    units = pool.parents if by == "parent" else pool.images
+    clusters = np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
+    own_seed = zlib.crc32(f"{seed}/{pool.task}/{pool.scope}".encode())
+    ends = interval(values, clusters, draws=draws, seed=own_seed)
+    metrics = {
+        name: {
+            "value": float(values[:, m].mean()),
+            "low": float(ends[0][m]) if ends else None,
+            "high": float(ends[1][m]) if ends else None,
+            "chance": float(chance[m]),
+        }
+        for m, name in enumerate(METRICS)
+    }
+    return {
+        "task": pool.task,
+        "meta_task": pool.meta_task,
+        "scope": pool.scope,
+        "queries": len(pool.queries),
+        "pool": len(pool.items),
+        "pool_groups": len(pool.groups),
+        "pool_median": float(np.median(sizes)),
+        "positives_mean": float(right.mean()),
+        "nothing_to_find": int((sizes == right).sum()),
+        "pool_sha256": pool.version(),
+        "resampled_by": by,
+        "resampled_units": int(clusters.max()) + 1,
+        "metrics": metrics,
+    }
+
+
+def absent_row(task: str, meta_task: str, scope: str | None, why: str) -> dict[str, Any]:
+    """A row of a task that was not scored: not applicable is not zero."""
+    return {"task": task, "meta_task": meta_task, "scope": scope, "na": why, "metrics": {}}
+
+
+def json_text(scores: dict[str, Any]) -> str:
+    """Return the canonical JSON text; equal scores are equal bytes."""
+    return json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _cell(metric: dict[str, float | None]) -> str:
+    low, high = metric["low"], metric["high"]
+    spread = "" if low is None else f" [{_percent(low)}–{_percent(high)}]"
+    return f"{_percent(metric['value'])}{spread} ({_percent(metric['chance'])})"
+
+
+def pool_words(row: dict[str, Any]) -> str:
+    """Say what a row's queries were ranked among."""
+    if row["scope"] == "scene":
+        return f"{row['pool_median']:g} per scene (median), {row['pool_groups']:,} scenes"
+    return f"{row['pool']:,} of the corpus" if row["scope"] == "corpus" else f"{row['pool']:,} of the split"
+
+
+def markdown(scores: dict[str, Any]) -> str:
+    """Return a Markdown page: what was scored, one table, the notes."""
+    lines = [
+        f"# Scores of {_escape(scores['model'])} on {_escape(scores['dataset'])}",
+        "",
+        f"{_escape(scores['split_note'])}. Percent; 95 % bootstrap interval in brackets; chance in parentheses.",
+        "",
+        f"| task | pool | queries | {' | '.join(METRICS)} |",
+        f"|---|---|---:|{'---:|' * len(METRICS)}",
+    ]
+    for row in scores["tasks"]:
+        if "na" in row:
+            lines.append(f"| {row['task']} | n/a: {_escape(row['na'])} | |{' |' * len(METRICS)}")
+            continue
+        cells = " | ".join(_cell(row["metrics"][m]) for m in METRICS)
+        lines.append(f"| {row['task']} | {pool_words(row)} | {row['queries']:,} | {cells} |")
+    lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def human(scores: dict[str, Any]) -> list[str]:
+    """Return the lines a terminal shows: percent, chance in parentheses."""
+    lines = [
+        f"{scores['model']} on {scores['dataset']}: {scores['split_note']}",
+        f"{'task':<22}{'pool':<40}{'queries':>8}" + "".join(f"{m:>16}" for m in METRICS),
+    ]
+    for row in scores["tasks"]:
+        if "na" in row:
+            lines.append(f"{row['task']:<22}n/a: {row['na']}")
+            continue
+        cells = (f"{_percent(row['metrics'][m]['value'])} ({_percent(row['metrics'][m]['chance'])})" for m in METRICS)
+        lines.append(f"{row['task']:<22}{pool_words(row):<40}{row['queries']:>8,}" + "".join(f"{c:>16}" for c in cells))
+    return [
+        *lines,
+        "percent (chance); intervals are in scores.json and scores.md",
+        *(f"note: {n}" for n in scores["notes"]),
+    ]
