@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from geovec_data.boxes import area, intersection
 from geovec_data.records import Box
 
 Point = tuple[float, float]
 
 
-def box_area(box: Box) -> float:
-    """Area of a box in square pixels; negative or zero for an inverted or empty one."""
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
 def clip_box(box: Box, frame: Box) -> Box | None:
     """Intersect a box with a frame; None when they share no area."""
-    x0, y0 = max(box[0], frame[0]), max(box[1], frame[1])
-    x1, y1 = min(box[2], frame[2]), min(box[3], frame[3])
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+    common = intersection(box, frame)
+    return common if common[0] < common[2] and common[1] < common[3] else None
 
 
 def points(ring: Sequence[float]) -> list[Point]:
@@ -80,14 +75,14 @@ def visible_part(box: Box, polygon: tuple[float, ...], frame: Box) -> tuple[Box 
     if clipped == box and not polygon:
         return box, 1.0
     if not polygon:
-        return clipped, box_area(clipped) / box_area(box)
+        return clipped, area(clipped) / area(box)
     extent = bounds(polygon)
     if clip_box(extent, frame) == extent:
         return clipped, 1.0
     ring = points(polygon)
     whole = ring_area(ring)
     if whole <= 0:
-        return clipped, box_area(clipped) / box_area(box)
+        return clipped, area(clipped) / area(box)
     part = clip_ring(ring, frame)
     if not part or (share := ring_area(part) / whole) <= 0:
         return None, 0.0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from geovec_data import georef
 from geovec_data.errors import UserError
+from geovec_data.georef import NoGeoreference
 from geovec_data.images import EXTENSIONS, is_inside
 
 
@@ -62,3 +65,32 @@ def wrong_layout(root: Path, expected: str, layout: str) -> UserError:
     return UserError(
         f"{root} is not of the expected layout: no {expected}. Found: {listing(root)}. Expected:\n{layout}"
     )
+
+
+def placed(path: Path, name: str) -> dict[str, Any]:
+    """Return the position of an image as fields of a Scene.
+
+    Args:
+        path: the image file.
+        name: its source-relative posix path.
+
+    Raises:
+        NoGeoreference: when nothing tells where the image lies, or what tells is broken.
+    """
+    from geovec_data.readers.raster_windows import Unreadable, header, opened
+
+    try:
+        with opened(path) as raster:
+            embedded = header(raster).embedded
+    except Unreadable as error:
+        raise NoGeoreference(str(error)) from error
+    place = georef.place(path, name, embedded)
+    lon, lat = place.center()
+    return {
+        "crs": place.crs,
+        "transform": place.transform,
+        "footprint": place.footprint(),
+        "lon": lon,
+        "lat": lat,
+        "gsd": place.gsd(),
+    }

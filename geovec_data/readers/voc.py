@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, confine
-from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
+from geovec_data.georef import NoGeoreference, sidecars
+from geovec_data.images import EXTENSIONS, BadImage, confine
+from geovec_data.readers._images import ImageFolders, check_patterns, placed, wrong_layout
 from geovec_data.readers._splits import OfficialImage, OfficialObjects, object_splits, stem_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Box, Region, Reject, Scene
@@ -54,6 +55,9 @@ class VocOptions(ReaderOptions):
     names: dict[str, str | Name] = Field(
         {}, description="better names of labels; or {category, attributes}, e.g. dead: a tree with status dead"
     )
+    georeference: bool = Field(
+        False, description="take the position from GeoTIFF tags, sidecars or world files of images that have them"
+    )
     split_unit: Literal["object", "image"] = Field(
         "object",
         description="what a line of the official split files is: object: the number of an <object> over all XML files"
@@ -62,7 +66,7 @@ class VocOptions(ReaderOptions):
     split_files: dict[str, str] = Field(
         {"train": "train.txt", "val": "val.txt", "test": "test.txt"}, description="the official split files"
     )
-    read_split: bool = Field(False, description="read the official split (split=official sets it)")
+    official_split: bool = Field(False, description="read the official split (split=official sets it)")
 
 
 class Voc(Reader):
@@ -99,7 +103,7 @@ class Voc(Reader):
             raise wrong_layout(self.root, " or ".join(opts.annotations), self.layout)
         folders = ImageFolders(self.root, opts.images)
         splits: Mapping[str, OfficialObjects | OfficialImage] = {}
-        if opts.read_split:
+        if opts.official_split:
             check_patterns("reader.split_files", list(opts.split_files.values()))
             collect = object_splits if opts.split_unit == "object" else stem_splits
             splits = collect(self.root, files, opts.split_files)
@@ -112,7 +116,8 @@ class Voc(Reader):
                         f"{owner[image]} and {file} annotate the same image {image}; choose one kind of annotation,"
                         f" e.g. 'reader.annotations=[{PurePosixPath(file).parent}/*.xml]'"
                     )
-            yield Entry(file, (file, *images), splits.get(file))
+            beside = [s for i in images for s in sidecars(i)] if opts.georeference else []
+            yield Entry(file, (file, *images, *beside), splits.get(file))
 
     def _named_image(self, file: str, folders: ImageFolders) -> list[str]:
         """Find the image by ``<filename>``, for the rare file that is not named like its image."""
@@ -149,7 +154,7 @@ class Voc(Reader):
                 region = replace(region, source_index=official["first"] + number, split=splits[number])
             regions.append(region)
         path, key = self._image_path(entry, tree.findtext("filename") or "")
-        yield Scene(
+        scene = Scene(
             key=key,
             corpus=self.corpus,
             path=path,
@@ -158,19 +163,27 @@ class Voc(Reader):
             regions=tuple(regions),
             split=official.get("split"),
         )
+        yield self._placed(scene) if self.options.georeference and path == key else scene
 
     def _reject(self, entry: Entry, code: str, detail: str, level: Literal["scene", "region"] = "scene") -> Reject:
         return Reject(corpus=self.corpus, path=entry.key, stage="read", code=code, detail=detail, level=level)
 
     def _image_path(self, entry: Entry, filename: str) -> tuple[str, str]:
         """Return the image's path and the scene's key: the path too, or the XML file when there is no image."""
-        images = entry.files[1:]
+        images = [f for f in entry.files[1:] if f.lower().endswith(EXTENSIONS)]
         if not images:
             stem = PurePosixPath(entry.key).stem
             return PurePosixPath(self.options.images[0], _basename(filename) or f"{stem}.jpg").as_posix(), entry.key
         named = [i for i in images if PurePosixPath(i).name == _basename(filename)]
         path = (named or images)[0]  # OSBS_029.xml lies beside OSBS_029.png and OSBS_029.tif and names one
         return path, path
+
+    def _placed(self, scene: Scene) -> Scene:
+        """Add the image's position where it has one; an image without keeps its labels and gets no position."""
+        try:
+            return replace(scene, **placed(confine(self.root, scene.path), scene.path))
+        except (BadImage, NoGeoreference):
+            return scene  # unsafe or broken files are rejected by the checks
 
     def _region(self, element: Element) -> Region:
         label = _label(element.findtext("name") or "")
