@@ -136,3 +136,7 @@ def guarded(command: Callable[[], Summary], program: str) -> int:
 def as_json(value: Any) -> str:
     """Format a summary for a file."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

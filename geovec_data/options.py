@@ -100,11 +100,11 @@ def parse_value(key: str, text: str, annotation: Any) -> Any:
     if get_origin(_strip_optional(annotation)) in (list, tuple) and not text.startswith("["):
         return [t.strip() for t in text.split(",") if t.strip()]
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException
 
     try:
         override = OverridesParser.create().parse_override(f"{key}={text}")
-    except OverrideParseException as error:
+    except HydraException as error:
         if text[:1] in "[{":
             raise UserError(f"{key}={text}: not a list or dictionary in Hydra's grammar ({error})") from error
         return text

@@ -1,0 +1,20 @@
+"""Shared fixtures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real corpora, or a skip that says what to set."""
+    value = os.environ.get("GEOVEC_REAL_DATA")
+    if not value:
+        pytest.skip("GEOVEC_REAL_DATA is not set: no real corpora on this machine")
+    return Path(value)
