@@ -60,9 +60,9 @@ class ExampleFacts:
 
 
 def one(con: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> Any:
-    """Return the only value of a query."""
-    row = con.execute(sql, list(values)).fetchone()
-    return row[0] if row else None
+    """Return the first value of a query. The result is read to its end: an unfinished one blocks the connection."""
+    rows = con.execute(sql, list(values)).fetchall()
+    return rows[0][0] if rows else None
 
 
 def totals(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -183,9 +183,11 @@ def fill(
 
 def polygon_of(con: duckdb.DuckDBPyConnection, image: str, box: Box) -> tuple[float, ...]:
     """Return the ring of the region with this very box, or nothing."""
-    found = con.execute(
+    found = one(
+        con,
         "SELECT polygon FROM regions WHERE image = ? AND box.x0 = ? AND box.y0 = ? AND box.x1 = ? AND box.y1 = ?"
         " AND polygon IS NOT NULL ORDER BY id LIMIT 1",
-        [image, *box],
-    ).fetchone()
-    return tuple(found[0]) if found else ()
+        image,
+        *box,
+    )
+    return tuple(found or ())

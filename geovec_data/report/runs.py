@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from geovec_data.errors import UserError, suggest
+from geovec_data.report.facts import one
 
 NEGATIVES = 4  # shown of one example
 BINS = 46
@@ -93,9 +94,9 @@ def negatives_of(con: duckdb.DuckDBPyConnection, example: str) -> tuple[float | 
         " ORDER BY row_number() OVER (PARTITION BY kind ORDER BY rank), rank LIMIT ?",
         [example, NEGATIVES],
     ).fetchall()
-    total = con.execute("SELECT count(*) FROM mined WHERE example = ?", [example]).fetchone()
+    total = one(con, "SELECT count(*) FROM mined WHERE example = ?", example)
     shown = sorted((Negative(i, s, k) for i, s, k, _ in rows), key=lambda n: -n.score)
-    return (rows[0][3] if rows else None), shown, total[0] if total else 0
+    return (rows[0][3] if rows else None), shown, total
 
 
 def mined_counts(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, int]]:
@@ -110,12 +111,10 @@ def score_histograms(
     con: duckdb.DuckDBPyConnection,
 ) -> tuple[list[int], list[int], tuple[float, float]] | None:
     """Count positive and negative scores over common bins; None without negatives."""
-    row = con.execute(
-        "SELECT least(min(score), min(positive_score)), greatest(max(score), max(positive_score)) FROM mined"
-    ).fetchone()
-    if not row or row[0] is None:
+    low = one(con, "SELECT least(min(score), min(positive_score)) FROM mined")
+    if low is None:
         return None
-    low, high = float(row[0]), max(float(row[1]), float(row[0]) + 1e-6)
+    high = max(one(con, "SELECT greatest(max(score), max(positive_score)) FROM mined"), low + 1e-6)
 
     def counts(column: str, source: str) -> list[int]:
         out = [0] * BINS
