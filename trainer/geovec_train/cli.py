@@ -1,0 +1,76 @@
+"""The ``geovec-train`` and ``geovec-eval`` commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pydantic import BaseModel
+
+from geovec_data import __version__
+from geovec_data.cli import guarded
+from geovec_data.options import help_lines, load
+
+TRAIN_USAGE = """geovec-train {version}: contrastive training of an interleaved embedder on a GeoVec dataset
+
+usage: geovec-train dataset=data/demo model=tiny steps=300 out=runs/warm
+       geovec-train dataset=data/demo model=runs/warm negatives=first out=runs/a      (run it again to continue)
+       torchrun --nproc-per-node=N -m geovec_train.cli train key=value …              (several devices)
+
+options (key=value):
+
+"""
+EVAL_USAGE = """geovec-eval {version}: RSMEB-style scores of an embedder on a GeoVec dataset's held-out split
+
+usage: geovec-eval dataset=data/demo model=runs/a
+
+options (key=value):
+
+"""
+
+
+def _asks_help(arguments: list[str]) -> bool:
+    return not arguments or any(a in ("-h", "--help", "help") for a in arguments)
+
+
+def _help(usage: str, model: type[BaseModel]) -> int:
+    print(usage.format(version=__version__) + "\n".join(help_lines(model)))
+    return 0
+
+
+def train_main(argv: list[str] | None = None) -> int:
+    """Run ``geovec-train``; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    from geovec_train.config import TrainConfig
+
+    if _asks_help(arguments):
+        return _help(TRAIN_USAGE, TrainConfig)
+
+    def command() -> dict[str, Any]:
+        config = load(TrainConfig, arguments, "geovec-train")
+        from geovec_train.train import run
+
+        return run(config)
+
+    return guarded(command, "geovec-train")
+
+
+def eval_main(argv: list[str] | None = None) -> int:
+    """Run ``geovec-eval``; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    from geovec_train.evaluate import EvalConfig
+
+    if _asks_help(arguments):
+        return _help(EVAL_USAGE, EvalConfig)
+
+    def command() -> dict[str, Any]:
+        config = load(EvalConfig, arguments, "geovec-eval")
+        from geovec_train.evaluate import run
+
+        return run(config)
+
+    return guarded(command, "geovec-eval")
+
+
+if __name__ == "__main__":
+    sys.exit({"train": train_main, "eval": eval_main}[sys.argv[1]](sys.argv[2:]))
