@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError, suggest
 
 Scope = Literal["split", "scene", "corpus"]
 Truth = Literal["union", "own"]
@@ -87,8 +88,6 @@ def split_of(dataset: Dataset, con: duckdb.DuckDBPyConnection, wanted: str | Non
     Raises:
         UserError: when the split has no examples.
     """
-    from geovec_data.errors import UserError
-
     rows = con.execute("SELECT split, count(*) FROM splits WHERE split <> 'unused' GROUP BY split").fetchall()
     counts: dict[str, int] = dict(rows)
     if wanted is not None:
@@ -120,8 +119,6 @@ def pools(
     Raises:
         UserError: for an unknown task, with the nearest one.
     """
-    from geovec_data.errors import UserError, suggest
-
     known = dataset.manifest.tasks
     for task in tasks or ():
         if task not in known:
