@@ -65,10 +65,13 @@ def _verify(arguments: list[str]) -> Summary:
 
 
 def _mine(arguments: list[str]) -> Summary:
-    from geovec_data.mining.mine import MineConfig, run
+    from geovec_data.mining.config import MineConfig
     from geovec_data.options import load
 
-    return run(load(MineConfig, arguments, "geovec-data mine"))
+    config = load(MineConfig, arguments, "geovec-data mine")
+    from geovec_data.mining.mine import run  # after the options: a misspelt one should not wait for torch
+
+    return run(config)
 
 
 def _report(arguments: list[str]) -> Summary:

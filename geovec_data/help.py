@@ -25,7 +25,7 @@ def _model(name: str) -> type[BaseModel] | None:
 
         return BuildConfig
     if name == "mine":
-        from geovec_data.mining.mine import MineConfig
+        from geovec_data.mining.config import MineConfig
 
         return MineConfig
     if name == "report":

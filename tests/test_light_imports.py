@@ -1,0 +1,62 @@
+"""Mining and training run on a machine without the geospatial stack and polars."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.dataset import caption_dataset
+
+HEAVY = ("osgeo", "geopandas", "rasterio", "osmnx", "polars", "shapely", "pyproj", "pyogrio", "fiona", "osmium")
+
+BLOCKER = f"""
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {HEAVY!r}:
+            raise ImportError(name + " is blocked in this test")
+
+sys.meta_path.insert(0, Block())
+"""
+
+RUN = (
+    BLOCKER
+    + """
+import geovec_data.cli, geovec_train.cli
+dataset, work = sys.argv[1:]
+def call(main, *arguments):
+    code = main(list(arguments))
+    assert code == 0, (arguments, code)
+train = geovec_train.cli.train_main
+call(train, f"dataset={dataset}", "model=tiny", "steps=2", "batch=8", f"out={work}/warm")
+call(geovec_data.cli.main, "mine", f"dataset={dataset}", f"encoder={work}/warm", "run=r")
+call(train, f"dataset={dataset}", f"model={work}/warm", "negatives=r", "steps=2", "batch=8", f"out={work}/final")
+call(geovec_train.cli.eval_main, f"dataset={dataset}", f"model={work}/final")
+call(geovec_data.cli.main, "report", f"dataset={dataset}", f"model={work}/final")
+"""
+)
+
+
+def test_blocker_blocks() -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKER + "import polars"], capture_output=True, text=True)
+    assert "polars is blocked" in done.stderr
+
+
+def test_mine_train_eval_and_report_run_without_geospatial_packages(tmp_path: Path) -> None:
+    dataset = caption_dataset(tmp_path)
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", RUN, str(dataset.path), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("module", ["geovec_data.cli", "geovec_data.build", "geovec_data.recipe", "geovec_data.unit"])
+def test_commands_start_light(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in {(*HEAVY, 'torch', 'pandas', 'sklearn', 'duckdb')!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
