@@ -41,6 +41,8 @@ CODES: dict[str, str] = {
     "whole_image_text": "a text about the whole image, which a chip of it cannot carry",
     "outside_extract": "the image lies outside the area that the label file covers",
     "no_georeference": "nothing tells where on Earth the image lies",
+    "no_data": "most of the image is marked as holding no data",
+    "broken_area": "a map area whose rings do not close, so that what it covers is not known",
 }
 
 

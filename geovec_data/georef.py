@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,18 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Affine = tuple[float, float, float, float, float, float]
+from geovec_data.georef_files import Affine, NoGeoreference, prj, read_sidecar, read_world_file, sidecars
+
+__all__ = ["Affine", "Embedded", "NoGeoreference", "Placement", "crs_name", "place", "sidecars", "tile_of"]
+
 Points = NDArray[np.float64]  # (n, 2)
 
-MAX_SIDECAR_BYTES = 16 << 20
 _MERCATOR_HALF = math.pi * 6378137.0  # EPSG:3857 runs from -this to +this in x and y
 _MAX_ZOOM = 30
 _TILE_PATH = re.compile(r"(?:^|/)(?P<z>\d{1,2})/(?P<x>\d{1,9})/(?P<y>\d{1,9})$")
 _TILE_NAME = re.compile(r"(?:^|/)[A-Za-z]+-(?P<x>\d{1,9})-(?P<y>\d{1,9})-(?P<z>\d{1,2})$")
-
-
-class NoGeoreference(Exception):
-    """The image cannot be placed; the message says what was looked for or what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +125,6 @@ def crs_name(text: str) -> str:
     return f"{code[0]}:{code[1]}" if code else str(crs.to_wkt())
 
 
-def sidecars(path: str) -> tuple[str, ...]:
-    """Return the names that can hold an image's georeferencing, from most to least trusted; few of them exist.
-
-    The order is GDAL's: PAM ``.aux.xml``, then world files (``.pgw``, ``.pngw``, ``.wld``) and ``.prj``.
-    """
-    stem, dot, suffix = path.rpartition(".")
-    if not dot:
-        return (f"{path}.aux.xml",)
-    world = (f"{suffix[0]}{suffix[-1]}w", f"{suffix}w") if len(suffix) > 1 else (f"{suffix}w",)
-    upper = suffix.isupper()
-    names = [f"{stem}.{w.upper() if upper else w}" for w in (*world, "wld", "prj")]
-    return (f"{path}.aux.xml", f"{stem}.aux.xml", *names)
-
-
 def place(path: Path, name: str, embedded: Embedded, crs: str | None = None) -> Placement:
     """Find where an image lies.
 
@@ -155,13 +138,13 @@ def place(path: Path, name: str, embedded: Embedded, crs: str | None = None) -> 
         NoGeoreference: when nothing places it, or what does is broken; the message names it.
     """
     found: list[tuple[str, Affine, str | None]] = []
-    aux, world = _sidecar(path), _world_file(path)
+    aux, world = read_sidecar(path), read_world_file(path)
     if aux is not None:
         found.append(("sidecar", *aux))
     if embedded.transform is not None:
         found.append(("embedded", embedded.transform, embedded.crs))
     if world is not None:
-        found.append(("world file", world, _prj(path)))
+        found.append(("world file", world, prj(path)))
     if not found and (tile := tile_of(name)) is not None:
         found.append(("tile name", _tile_affine(*tile, embedded.width, embedded.height), "EPSG:3857"))
     if not found:
@@ -187,58 +170,6 @@ def _check(placement: Placement) -> None:
             f"its {placement.source} puts it at {placement.transform[2]:.1f}, {placement.transform[5]:.1f}, which is"
             f" nowhere in {placement.crs[:40]}; is reader.crs right?"
         )
-
-
-def _existing(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    for name in sidecars(path.name):
-        if name.lower().endswith(suffixes):
-            file = path.with_name(name)
-            if file.is_file():
-                yield file
-
-
-def _numbers(text: str, want: int, file: Path) -> list[float]:
-    try:
-        values = [float(v) for v in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise NoGeoreference(f"{file.name} holds something other than numbers ({error})") from error
-    if len(values) != want:
-        raise NoGeoreference(f"{file.name} holds {len(values)} numbers, not {want}")
-    return values
-
-
-def _text(file: Path) -> str:
-    if file.stat().st_size > MAX_SIDECAR_BYTES:
-        raise NoGeoreference(f"{file.name} is larger than {MAX_SIDECAR_BYTES >> 20} MiB")
-    return file.read_text(encoding="utf-8", errors="replace")
-
-
-def _sidecar(path: Path) -> tuple[Affine, str | None] | None:
-    """Read GDAL's PAM sidecar (https://gdal.org/en/stable/drivers/raster/…; XML ``PAMDataset``)."""
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
-    for file in _existing(path, (".aux.xml",)):
-        try:
-            root = fromstring(_text(file))
-        except (ParseError, DefusedXmlException, ValueError) as error:
-            raise NoGeoreference(f"{file.name} is not well-formed ({error})") from error
-        if transform := root.findtext("GeoTransform"):
-            c, a, b, f, d, e = _numbers(transform, 6, file)
-            return (a, b, c, d, e, f), (root.findtext("SRS") or "").strip() or None
-    return None
-
-
-def _world_file(path: Path) -> Affine | None:
-    """Read a world file: six lines a, d, b, e and the *centre* of the top-left pixel; moved to its corner here."""
-    for file in _existing(path, ("w", ".wld")):
-        a, d, b, e, x, y = _numbers(_text(file), 6, file)
-        return a, b, x - (a + b) / 2, d, e, y - (d + e) / 2
-    return None
-
-
-def _prj(path: Path) -> str | None:
-    return next((_text(file) for file in _existing(path, (".prj",))), None)
 
 
 def tile_of(name: str) -> tuple[int, int, int] | None:

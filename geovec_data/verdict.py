@@ -10,6 +10,7 @@ SELECTION = frozenset(
         "low_visibility",
         "too_small",
         "outside_extract",
+        "no_data",
         "duplicate_image",
         "duplicate_region",
         "duplicate_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,11 +40,15 @@ class Header:
 
     Attributes:
         embedded: size, CRS and affine.
-        as_is: the file's own bytes are an image that needs no conversion (8 bit; grey or RGB).
+        as_is: the file's own bytes are an image that needs no conversion (8 bit; grey, palette or RGB).
+        eight_bit: the values are 0–255 as they stand.
+        masked: some pixels may hold no data.
     """
 
     embedded: Embedded
     as_is: bool
+    eight_bit: bool
+    masked: bool
 
 
 @contextmanager
@@ -53,27 +58,28 @@ def opened(path: Path) -> Iterator[Any]:
     Raises:
         Unreadable: when GDAL cannot open or read it.
     """
-    import warnings
-
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    driver = _driver(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            driver = _driver(path)
             with (
                 rasterio.Env(GDAL_PAM_ENABLED="NO", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=128),
                 rasterio.open(path, driver=driver) as raster,
             ):
                 yield raster
-        except (RasterioError, OSError) as error:
+        except RasterioError as error:
             raise Unreadable(f"{path.name} cannot be read: {error}") from error
 
 
 def _driver(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(16)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be opened: {error.strerror}") from error
     for magic, driver in MAGIC:
         if head.startswith(magic):
             return driver
@@ -90,11 +96,11 @@ def header(raster: Any) -> Header:
         raster.crs.to_wkt() if raster.crs else None,
         (t.a, t.b, t.c, t.d, t.e, t.f) if has else None,
     )
-    from rasterio.enums import ColorInterp
+    from rasterio.enums import MaskFlags
 
     eight = all(d == "uint8" for d in raster.dtypes)
-    palette = raster.colorinterp[0] == ColorInterp.palette
-    return Header(embedded, eight and (raster.count in (1, 3) or palette))
+    masked = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
+    return Header(embedded, eight and raster.count in (1, 3), eight, masked)
 
 
 def windows(width: int, height: int, size: int, overlap: int) -> list[tuple[int, int, int, int]]:
@@ -136,28 +142,26 @@ def _bands(raster: Any) -> list[int]:
     return [1, 2, 3] if raster.count >= 3 else [1]
 
 
-def read_window(
-    raster: Any, window: tuple[int, int, int, int], limits: NDArray[np.float64] | None
-) -> tuple[bytes, float]:
+def has_data(raster: Any, window: tuple[int, int, int, int]) -> float:
+    """Return the share of a window's pixels that hold data (nodata value, alpha band or mask)."""
+    from rasterio.windows import Window
+
+    mask = raster.dataset_mask(window=Window(*window))
+    return float(np.count_nonzero(mask)) / (window[2] * window[3])
+
+
+def read_window(raster: Any, window: tuple[int, int, int, int], limits: NDArray[np.float64] | None) -> bytes:
     """Read a window of the first three bands (or the first) as PNG.
 
     Args:
         raster: an opened raster.
         window: ``(x0, y0, width, height)``.
         limits: for data that is not 8 bit, what `stretch` gave: mapped linearly to 0–255.
-
-    Returns:
-        The PNG bytes and the share of pixels that hold data.
-
-    Raises:
-        Unreadable: when the pixels are damaged (raised by `opened`).
     """
     from PIL import Image
     from rasterio.windows import Window
 
-    area = Window(*window)
-    data = raster.read(_bands(raster), window=area)
-    valid = float(np.count_nonzero(raster.dataset_mask(window=area))) / (window[2] * window[3])
+    data = raster.read(_bands(raster), window=Window(*window))
     if limits is not None:
         low, high = limits[:, :1, None], limits[:, 1:, None]
         scaled = (data.astype(np.float64) - low) / np.maximum(high - low, 1e-12) * 255.0
@@ -165,4 +169,4 @@ def read_window(
     pixels = np.ascontiguousarray(np.moveaxis(data.astype(np.uint8), 0, -1))
     out = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
-    return out.getvalue(), valid
+    return out.getvalue()

@@ -1,0 +1,157 @@
+"""OSM data files (``.osm``, ``.osm.bz2``, ``.osm.gz``, ``.osm.pbf``), streamed with pyosmium.
+
+Closed ways and multipolygon relations become areas, holes included. An area that should be there and cannot be
+assembled (its ring crosses itself, a member lies outside the extract) is given as a feature with a fault, so that
+nobody takes its place for empty ground. Memory: the node locations of the file, about 16 bytes a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from geovec_data.errors import UserError
+from geovec_data.readers.osm_categories import KEYS, label_of
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # what pyosmium raises for every damage of a file
+        raise UserError(
+            f"source.labels={path} cannot be read as OSM data ({error}); it is damaged, cut short or not what its"
+            " name says. Get it again"
+        ) from error
+
+
+def _extent(path: Path) -> Bounds | None:
+    """Return the bounds in the file's header, or None when it has none.
+
+    Raises:
+        UserError: when the file is damaged, or a history file with several versions of an object.
+    """
+    import osmium
+
+    with _explained(path):
+        with osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
+            header = reader.header()
+        box = header.box()
+        if header.has_multiple_object_versions:
+            raise UserError(f"source.labels={path} is an OSM history file; give an extract of one moment")
+        if not box.valid() or box.size() == 0.0:
+            return None
+        low, high = box.bottom_left, box.top_right
+        return low.lon, low.lat, high.lon, high.lat
+
+
+def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
+    """Stream the areas whose tags the category table knows.
+
+    Raises:
+        UserError: when the file is damaged.
+    """
+    import osmium
+
+    osm, flt = osmium.osm, osmium.filter
+    wkb = osmium.geom.WKBFactory()
+    processor = (
+        osmium.FileProcessor(str(path))
+        .with_areas(flt.KeyFilter(*KEYS))
+        .with_filter(flt.EntityFilter(osm.WAY | osm.RELATION | osm.AREA))
+        .with_filter(flt.KeyFilter(*KEYS))
+    )
+    # What should become an area, and what did. A way comes before its area, a relation after it.
+    ways: dict[int, Feature] = {}
+    relations: dict[int, tuple[Feature, tuple[int, ...]]] = {}
+    assembled: set[int] = set()
+    tally.extent = _extent(path)
+    with _explained(path):
+        for item in processor:
+            is_way = item.from_way() if item.is_area() else item.is_way()
+            tags = dict(item.tags)
+            if label_of(tags, KEYS, is_way) is None:
+                continue
+            if item.is_area():
+                if item.num_rings()[0] == 0:  # osmium's sign for "could not be assembled"
+                    continue
+                if is_way:
+                    ways.pop(item.orig_id(), None)
+                else:
+                    assembled.add(item.orig_id())
+                yield _area(wkb.create_multipolygon(item), item, tags, is_way)
+            elif is_way and item.is_closed() and tags.get("area") != "no":
+                ways[item.id] = _missing(item, tags, _way_bounds(item.nodes))
+            elif not is_way and tags.get("type") in ("multipolygon", "boundary") and item.id not in assembled:
+                members = tuple(m.ref for m in item.members if m.type == "w")
+                relations[item.id] = (_missing(item, tags, None), members)
+        yield from _broken(path, ways, relations, tally)
+
+
+def _area(wkb_hex: str, item: Any, tags: dict[str, str], is_way: bool) -> Feature:
+    import shapely
+
+    geometry: Any = shapely.from_wkb(wkb_hex)
+    if len(geometry.geoms) == 1:
+        geometry = geometry.geoms[0]
+    return Feature(
+        geometry=geometry,
+        tags=tags,
+        osm_type="way" if is_way else "relation",
+        osm_id=item.orig_id(),
+        version=item.version,
+        bounds=geometry.bounds,
+    )
+
+
+def _missing(item: Any, tags: dict[str, str], bounds: Bounds | None) -> Feature:
+    return Feature(
+        geometry=None,
+        tags=tags,
+        osm_type="way" if item.is_way() else "relation",
+        osm_id=item.id,
+        version=item.version,
+        bounds=bounds or (0.0, 0.0, 0.0, 0.0),
+        fault="its rings do not close into an area: it crosses itself, or part of it lies outside the extract",
+    )
+
+
+def _way_bounds(nodes: Iterable[Any]) -> Bounds | None:
+    places = [(n.lon, n.lat) for n in nodes if n.location.valid()]
+    if not places:
+        return None
+    lons, lats = zip(*places, strict=True)
+    return min(lons), min(lats), max(lons), max(lats)
+
+
+def _broken(
+    path: Path, ways: dict[int, Feature], relations: dict[int, tuple[Feature, tuple[int, ...]]], tally: Tally
+) -> Iterator[Feature]:
+    """Yield what never became an area, each with the bounds of as much of it as the file holds."""
+    from dataclasses import replace
+
+    import osmium
+
+    members = {way for _, refs in relations.values() for way in refs}
+    bounds: dict[int, Bounds] = {}
+    if members:
+        ways_only = osmium.filter.EntityFilter(osmium.osm.WAY)
+        processor = osmium.FileProcessor(str(path)).with_locations().with_filter(ways_only)
+        for way in processor.with_filter(osmium.filter.IdFilter(members)):
+            if (place := _way_bounds(way.nodes)) is not None:
+                bounds[way.id] = place
+    for feature in ways.values():
+        if feature.bounds == (0.0, 0.0, 0.0, 0.0):
+            tally.broken_without_place += 1
+        else:
+            yield feature
+    for feature, refs in relations.values():
+        known = [bounds[r] for r in refs if r in bounds]
+        if not known:
+            tally.broken_without_place += 1
+            continue
+        west, south, east, north = zip(*known, strict=True)
+        yield replace(feature, bounds=(min(west), min(south), max(east), max(north)))

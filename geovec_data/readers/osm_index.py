@@ -1,0 +1,149 @@
+"""The areas of label files, parsed once into a spatially sorted Parquet file that every worker process reads bits of.
+
+Parsing a country's ``.osm.pbf`` takes minutes and more memory than a worker should have. So the first process to
+need it streams the features to Parquet, sorts them along a Z-order curve (DuckDB, on disk where memory is short)
+and keeps the result in the cache under the hash of the files' content; then a scene reads only the row groups
+that its bounds touch. An index is written to a temporary folder and renamed, so two builders cannot meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from geovec_data.errors import ResourceFault
+from geovec_data.readers.osm_categories import TABLE
+from geovec_data.readers.osm_index_build import build_index
+from geovec_data.readers.osm_labels import Bounds, Feature, label_files
+
+INDEX_VERSION = 1
+KEEP_GROUPS = 32
+
+Array = NDArray[Any]
+
+
+def labels_digest(files: tuple[Path, ...]) -> str:
+    """Hash the files' names and content, and the category table that decides which areas are kept."""
+    h = hashlib.sha256(f"{INDEX_VERSION} {TABLE!r}".encode())
+    for path in files:
+        with path.open("rb") as file:
+            h.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    return h.hexdigest()[:32]
+
+
+def open_index(labels: Path, cache: Path) -> LabelIndex:
+    """Open the index of a labels file or folder, building it first where the cache has none.
+
+    Raises:
+        UserError: when there are no labels, or a file is damaged.
+        ResourceFault: when the cache cannot be written.
+    """
+    files = label_files(labels)
+    folder = cache / f"osm-{labels_digest(files)}"
+    if not (folder / "index.json").is_file():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=".osm-", dir=cache))
+        except OSError as error:
+            raise ResourceFault(
+                f"cannot write to {cache} ({error}); set GEOVEC_CACHE to a folder you can write to"
+            ) from error
+        try:
+            build_index(files, work)
+            work.rename(folder)
+        except OSError as error:
+            if not (folder / "index.json").is_file():  # else another process was faster: its index is the same
+                raise ResourceFault(f"cannot write the labels index to {cache} ({error})") from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return LabelIndex(folder, labels)
+
+
+class LabelIndex:
+    """The features of label files by place. Opened once in a process; holds at most `KEEP_GROUPS` row groups.
+
+    Attributes:
+        files: one dictionary a file: name, counts, and its extent with whether the file declared it.
+    """
+
+    def __init__(self, folder: Path, labels: Path) -> None:
+        self.files: list[dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))["files"]
+        self._labels = labels
+        self._file = pq.ParquetFile(folder / "features.parquet")
+        self._bounds = self._group_bounds()
+        self._kept: OrderedDict[int, tuple[Array, pa.Table]] = OrderedDict()
+
+    def _group_bounds(self) -> Array:
+        meta = self._file.metadata
+        at = {meta.schema.column(i).name: i for i in range(meta.num_columns)}
+        rows = []
+        for g in range(meta.num_row_groups):
+            group = meta.row_group(g)
+            stats = {n: group.column(at[n]).statistics for n in ("west", "south", "east", "north")}
+            rows.append((stats["west"].min, stats["south"].min, stats["east"].max, stats["north"].max))
+        return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+    @property
+    def count(self) -> int:
+        """How many features there are, those with a fault included."""
+        return int(self._file.metadata.num_rows)
+
+    def extents(self) -> tuple[Any, Any]:
+        """Return two shapely geometries (lon, lat): the area that files declare, and the others' hulls."""
+        import shapely
+
+        parts: dict[bool, list[Any]] = {True: [], False: []}
+        for fact in self.files:
+            parts[fact["declared"]].append(shapely.from_wkt(fact["extent"]))
+        return shapely.union_all(parts[True]), shapely.union_all(parts[False])
+
+    def query(self, bounds: Bounds) -> list[Feature]:
+        """Return the features whose bounds touch `bounds`, in a fixed order."""
+        out: list[Feature] = []
+        for group in np.flatnonzero(_touch(self._bounds, bounds)):
+            boxes, table = self._group(int(group))
+            hits = np.flatnonzero(_touch(boxes, bounds))
+            if hits.size:
+                out += _features(table.take(hits))
+        return out
+
+    def _group(self, number: int) -> tuple[Array, pa.Table]:
+        if number not in self._kept:
+            table = self._file.read_row_group(number)
+            boxes = np.column_stack([table[n].to_numpy() for n in ("west", "south", "east", "north")])
+            self._kept[number] = boxes, table
+            if len(self._kept) > KEEP_GROUPS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+
+def _touch(boxes: Array, b: Bounds) -> Array:
+    hits: Array = (boxes[:, 0] <= b[2]) & (boxes[:, 2] >= b[0]) & (boxes[:, 1] <= b[3]) & (boxes[:, 3] >= b[1])
+    return hits
+
+
+def _features(table: pa.Table) -> Iterator[Feature]:
+    import shapely
+
+    for row in table.to_pylist():
+        yield Feature(
+            geometry=None if row["wkb"] is None else shapely.from_wkb(row["wkb"]),
+            tags=json.loads(row["tags"]),
+            osm_type=row["osm_type"],
+            osm_id=row["osm_id"],
+            version=row["version"],
+            bounds=(row["west"], row["south"], row["east"], row["north"]),
+            fault=row["fault"],
+        )

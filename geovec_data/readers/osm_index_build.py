@@ -1,0 +1,147 @@
+"""Building the index of label files: features streamed to Parquet, then sorted by place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from geovec_data.progress import bar
+from geovec_data.readers.osm_categories import KEYS, label_of
+from geovec_data.readers.osm_labels import Feature, Tally, features
+
+BATCH = 8192
+GROUP_ROWS = 2048  # DuckDB writes row groups in multiples of this
+_CELL = 0.01  # degrees, about 1 km: the grain of the Z-order curve
+_BIG = 0.02  # degrees: larger features stand apart, so that they do not widen every row group's bounds
+
+_SCHEMA = pa.schema(
+    [
+        ("file", pa.int32()),
+        ("seq", pa.int64()),
+        ("osm_type", pa.string()),
+        ("osm_id", pa.int64()),
+        ("version", pa.int32()),
+        ("tags", pa.string()),
+        ("wkb", pa.binary()),
+        ("fault", pa.string()),
+        ("area", pa.float64()),
+        ("west", pa.float64()),
+        ("south", pa.float64()),
+        ("east", pa.float64()),
+        ("north", pa.float64()),
+        ("big", pa.bool_()),
+        ("cell", pa.int64()),
+    ]
+)
+# One object in two files (neighbouring extracts) is taken from one of them: whole before broken, newer before
+# older, larger before cut at the edge.
+_SORT = """
+COPY (
+    SELECT * FROM read_parquet('{raw}')
+    QUALIFY osm_type IS NULL OR osm_id IS NULL OR file = first_value(file) OVER (
+        PARTITION BY osm_type, osm_id ORDER BY fault IS NOT NULL, version DESC, area DESC, file, seq)
+    ORDER BY big, cell, osm_type, osm_id, file, seq
+) TO '{out}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows})
+"""
+
+Array = NDArray[Any]
+
+
+def build_index(files: tuple[Path, ...], work: Path) -> None:
+    """Parse label files into ``work/features.parquet`` and, last, ``work/index.json``.
+
+    Raises:
+        UserError: when a file is damaged.
+        OSError: when `work` cannot be written.
+    """
+    import duckdb
+    import shapely
+
+    facts: list[dict[str, Any]] = []
+    raw, out = work / "raw.parquet", work / "features.parquet"
+    with pq.ParquetWriter(raw, _SCHEMA) as writer, bar(None, "features", "reading labels") as advance:
+        for number, path in enumerate(files):
+            tally, count, broken, known, hull = Tally(), 0, 0, 0, shapely.Polygon()
+            for rows in _batches(features(path, tally)):
+                writer.write_table(_table(rows, number, count))
+                good = [f.geometry for f in rows if f.geometry is not None]
+                hull = shapely.convex_hull(shapely.geometrycollections([hull, *good]))
+                known += sum(label_of(f.tags, KEYS, f.osm_type == "way") is not None for f in rows)
+                count, broken = count + len(rows), broken + len(rows) - len(good)
+                advance(len(rows))
+            declared = tally.extent
+            extent = shapely.box(*declared) if declared else hull
+            facts.append(
+                {
+                    "file": path.name,
+                    "features": count - broken,
+                    "known": known,
+                    "broken": broken + tally.broken_without_place,
+                    "repaired": tally.repaired,
+                    "not_areas": tally.not_areas,
+                    "declared": declared is not None,
+                    "extent": shapely.to_wkt(extent, rounding_precision=9),
+                }
+            )
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
+        db.execute(_SORT.format(raw=_quoted(raw), out=_quoted(out), rows=GROUP_ROWS))
+    raw.unlink()
+    shutil.rmtree(work / "spill", ignore_errors=True)
+    (work / "index.json").write_text(json.dumps({"files": facts}), encoding="utf-8")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _batches(stream: Iterator[Feature]) -> Iterator[list[Feature]]:
+    rows: list[Feature] = []
+    for feature in stream:
+        rows.append(feature)
+        if len(rows) == BATCH:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _table(rows: list[Feature], file: int, start: int) -> pa.Table:
+    import shapely
+
+    bounds = np.array([f.bounds for f in rows], dtype=np.float64)
+    west, south, east, north = bounds.T
+    columns: dict[str, Any] = {
+        "file": [file] * len(rows),
+        "seq": range(start, start + len(rows)),
+        "osm_type": [f.osm_type for f in rows],
+        "osm_id": [f.osm_id for f in rows],
+        "version": [f.version for f in rows],
+        "tags": [json.dumps(f.tags, ensure_ascii=False, sort_keys=True) for f in rows],
+        "wkb": [None if f.geometry is None else shapely.to_wkb(f.geometry) for f in rows],
+        "fault": [f.fault for f in rows],
+        "area": [0.0 if f.geometry is None else f.geometry.area for f in rows],
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+        "big": np.maximum(east - west, north - south) > _BIG,
+        "cell": _z_order((west + east) / 2, (south + north) / 2),
+    }
+    return pa.table({n: pa.array(columns[n], _SCHEMA.field(n).type) for n in _SCHEMA.names})
+
+
+def _z_order(lon: Array, lat: Array) -> Array:
+    x = np.clip((lon + 180.0) / _CELL, 0, 65535).astype(np.int64)
+    y = np.clip((lat + 90.0) / _CELL, 0, 65535).astype(np.int64)
+    z = np.zeros_like(x)
+    for bit in range(16):
+        z |= ((x >> bit & 1) << (2 * bit)) | ((y >> bit & 1) << (2 * bit + 1))
+    return z

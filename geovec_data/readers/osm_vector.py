@@ -1,0 +1,177 @@
+"""OSM areas that somebody exported to GeoJSON or GeoPackage: identity, tags and geometry back from the columns.
+
+The identity columns of the common exporters are understood: ``osm_type`` + ``osm_id`` (HOT, fAIr; ``ways_poly``
+of its raw-data API), ``@id`` or the feature id ``way/123`` (overpass-turbo, osmtogeojson), ``osm_way_id`` (GDAL),
+``element`` + ``id`` (OSMnx). Tags are the columns with text; a column ``tags`` or ``other_tags`` is unpacked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from geovec_data.errors import UserError
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, polygonal
+from geovec_data.records import OsmType
+
+_ID = re.compile(r"^(node|way|relation)s?/(\d+)$")
+_HSTORE = re.compile(r'"((?:[^"\\]|\\.)*)"=>"((?:[^"\\]|\\.)*)"')
+_IDENTITY = frozenset(
+    ("osm_id", "osm_type", "osm_way_id", "osmid", "id", "@id", "@type", "element", "element_type", "fid")
+)
+_META = frozenset(("tags", "other_tags", "changeset", "timestamp", "version", "uid", "user", "@version", "@timestamp"))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"source.labels={path} is not valid JSON ({error})") from error
+    if not isinstance(data, dict) or not isinstance(data.get("features"), list):
+        raise UserError(f"source.labels={path} is not a GeoJSON FeatureCollection (no list 'features')")
+    return data
+
+
+def _extent(box: Any) -> Bounds | None:
+    if not isinstance(box, list) or len(box) not in (4, 6):
+        return None
+    half = len(box) // 2
+    west, south, east, north = float(box[0]), float(box[1]), float(box[half]), float(box[half + 1])
+    return west, south, east, north
+
+
+def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
+    """Stream the polygons of a GeoJSON file; the pre-2016 ``crs`` member is obeyed.
+
+    Raises:
+        UserError: when it is not a FeatureCollection, or its CRS is unknown.
+    """
+    import shapely
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    data = _load(path)
+    tally.extent = _extent(data.get("bbox"))
+    crs = str(((data.get("crs") or {}).get("properties") or {}).get("name") or "OGC:CRS84")
+    for number, record in enumerate(data["features"]):
+        try:
+            geometry = shape(record["geometry"]) if record.get("geometry") else None
+        except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+            geometry = shapely.Point()  # empty: counted as no area
+        properties = dict(record.get("properties") or {})
+        if record.get("id") is not None:
+            properties.setdefault("@id", record["id"])
+        feature = _feature(geometry, properties, tally, crs, f"{path} feature {number}")
+        if feature is not None:
+            yield feature
+
+
+def read_geopackage(path: Path, tally: Tally) -> Iterator[Feature]:
+    """Stream the polygons of every layer of a GeoPackage.
+
+    Raises:
+        UserError: when GDAL cannot read it, or a layer has no CRS.
+    """
+    import pyogrio
+    import shapely
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        for layer, kind in pyogrio.list_layers(path):
+            if kind is None:  # a table without geometry
+                continue
+            meta, _, shapes, columns = pyogrio.raw.read(path, layer=layer)
+            if not meta["crs"]:
+                raise UserError(f"source.labels={path}: layer '{layer}' has no CRS")
+            names = [str(n) for n in meta["fields"]]
+            for row, geometry in enumerate(shapely.from_wkb(shapes, on_invalid="ignore")):
+                properties = {n: columns[i][row] for i, n in enumerate(names)}
+                feature = _feature(geometry, properties, tally, meta["crs"], f"{path} layer {layer} row {row}")
+                if feature is not None:
+                    yield feature
+    except (DataSourceError, DataLayerError) as error:
+        raise UserError(f"source.labels={path} cannot be read as a GeoPackage ({error})") from error
+
+
+def _feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, where: str) -> Feature | None:
+    import numpy as np
+    import shapely
+
+    geometry = polygonal(geometry, tally)
+    if geometry is None:
+        return None
+    transform = _to_degrees(crs)
+    if transform is not None:
+        geometry = shapely.transform(geometry, lambda p: np.column_stack(transform.transform(p[:, 0], p[:, 1])))
+    west, south, east, north = bounds = geometry.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise UserError(
+            f"{where}: {west:.6g}, {south:.6g} is no longitude, latitude; the file's CRS is not what it says ({crs})"
+        )
+    osm_type, osm_id = _identity(properties)
+    return Feature(geometry=geometry, tags=_tags(properties), osm_type=osm_type, osm_id=osm_id, bounds=bounds)
+
+
+def _to_degrees(crs: str) -> Any:
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import CRSError
+
+    if crs in _CACHE:
+        return _CACHE[crs]
+    try:
+        source = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise UserError(f"source.labels: the CRS '{crs[:60]}' is not understood ({error})") from error
+    same = source.to_authority() in (("OGC", "CRS84"), ("EPSG", "4326"))
+    _CACHE[crs] = None if same else Transformer.from_crs(source, "OGC:CRS84", always_xy=True)
+    return _CACHE[crs]
+
+
+_CACHE: dict[str, Any] = {}
+
+
+def _identity(properties: dict[str, Any]) -> tuple[OsmType | None, int | None]:
+    for key in ("@id", "id", "osm_id"):
+        match = _ID.match(str(properties.get(key) or ""))
+        if match:
+            return cast(OsmType, match[1]), int(match[2])
+    if (way := _integer(properties.get("osm_way_id"))) is not None:  # GDAL: osm_id is then the relation's, or null
+        return "way", way
+    kind = str(next((properties[k] for k in ("osm_type", "element", "element_type", "@type") if properties.get(k)), ""))
+    number = next((n for k in ("osm_id", "osmid", "id") if (n := _integer(properties.get(k))) is not None), None)
+    osm_type = next((t for t in ("node", "way", "relation") if kind.lower().startswith(t)), None)
+    if osm_type is None and "osm_way_id" in properties and number is not None:
+        osm_type = "relation"
+    return cast("OsmType | None", osm_type), number
+
+
+def _integer(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):  # None, text, or the NaN of an empty number column
+        return None
+
+
+def _tags(properties: dict[str, Any]) -> dict[str, str]:
+    packed: Any = properties.get("tags") or properties.get("other_tags")
+    if isinstance(packed, str):
+        packed = _unpack(packed)
+    if not isinstance(packed, dict):
+        packed = {}
+    own = {k: v for k, v in properties.items() if k not in _IDENTITY and k not in _META}
+    # OSM tags are text; numbers and booleans are the exporter's own columns (a class label, an area)
+    return {k: v for k, v in sorted({**own, **packed}.items()) if isinstance(v, str) and v}
+
+
+def _unpack(text: str) -> dict[str, Any]:
+    if text.lstrip().startswith("{"):
+        try:
+            data = json.loads(text)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+    pairs = ((m[1], m[2]) for m in _HSTORE.finditer(text))
+    return {k.replace('\\"', '"'): v.replace('\\"', '"') for k, v in pairs}
