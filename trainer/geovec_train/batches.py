@@ -1,0 +1,125 @@
+"""One step's batch: what to encode (each item once), which pairs count, and the encoder's input features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from geovec_data.dataset import Dataset
+from geovec_data.records import Segments
+from geovec_data.render import Codecs, parts, to_message, to_text
+from geovec_train.data import TrainSet
+from geovec_train.masks import allowed
+from geovec_train.pictures import TURNS, PictureCache, may_turn, turned
+from geovec_train.ragged import Ints
+from geovec_train.sampler import Schedule
+
+Entry = tuple[str, int]  # instruction id, empty for a target; item number
+
+SCENE_NEGATIVES = 4
+
+
+class BatchMaker:
+    """Makes the batch of any step, the same whenever it is asked.
+
+    Args:
+        dataset: where items and images are.
+        train: the train split.
+        schedule: which examples a step has.
+        codecs: how boxes and coordinates become text.
+        pictures: decoded images.
+        preprocess: the model's, messages (or strings) → features.
+        text_only: give strings instead of messages: the model takes text alone.
+        augment: turn images where no box, coordinate or word of direction forbids it.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        train: TrainSet,
+        schedule: Schedule,
+        *,
+        codecs: Codecs,
+        pictures: PictureCache,
+        preprocess: Callable[[list[Any]], dict[str, Any]],
+        text_only: bool,
+        augment: bool,
+    ) -> None:
+        self.dataset, self.train, self.schedule = dataset, train, schedule
+        self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
+        self._text_only, self._augment = text_only, augment
+        self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
+
+    def _read_segments(self, item: int) -> Segments:
+        return self.dataset.items.segments(self.train.items[item])
+
+    def make(self, step: int) -> dict[str, Any]:
+        """Return ``features`` (a dictionary for each group of items), ``plan`` (see `MaskedInfoNCE`), ``examples``."""
+        examples, epochs = self.schedule.examples(step)
+        positives = np.array(
+            [self.schedule.positive(int(e), int(n)) for e, n in zip(examples, epochs, strict=True)], dtype=np.int64
+        )
+        candidates = self._candidates(step, examples, positives)
+        column, forward, backward = allowed(self.train, examples, positives, candidates)
+        queries: list[Entry] = [(self.train.instruction[e], int(self.train.query[e])) for e in examples]
+        targets: list[Entry] = [("", int(c)) for c in candidates]
+        turns = self._turns(step, examples, positives) if self._augment else {}
+        groups = self._groups(list(dict.fromkeys([*queries, *targets])))
+        row = {entry: n for n, entry in enumerate(entry for group in groups for entry in group)}
+        return {
+            "features": [self._preprocess([self._input(entry, turns) for entry in group]) for group in groups],
+            "plan": {
+                "query": torch.tensor([row[q] for q in queries]),
+                "candidate": torch.tensor([row[t] for t in targets]),
+                "positive": torch.from_numpy(column),
+                "forward": torch.from_numpy(forward),
+                "backward": torch.from_numpy(backward),
+            },
+            "examples": [self.train.ids[e] for e in examples],
+        }
+
+    def _candidates(self, step: int, examples: Ints, positives: Ints) -> Ints:
+        """Return the positives, the mined negatives, and for scene pools some further regions of the same scenes."""
+        found = [positives, *(self.train.negatives.row(int(e)) for e in examples)]
+        task = int(self.train.task[examples[0]])
+        scenes = np.unique(self.train.image[examples])
+        pools = [p for s in scenes if (p := self.train.pool.get((task, int(s)))) is not None]
+        if pools:
+            rng = self.schedule.rng("scene", step)
+            each = max(1, min(SCENE_NEGATIVES, len(examples) // len(pools)))
+            found += [rng.choice(pool, min(each, len(pool)), replace=False) for pool in pools]
+        return np.array(list(dict.fromkeys(np.concatenate(found).tolist())), dtype=np.int64)
+
+    def _groups(self, entries: list[Entry]) -> list[list[Entry]]:
+        """Part items with an image from those without, so that short texts are not padded to an image's length."""
+        text = [e for e in entries if self.train.item_image[e[1]] < 0]
+        seen = [e for e in entries if self.train.item_image[e[1]] >= 0]
+        return [group for group in (text, seen) if group]
+
+    def _turns(self, step: int, examples: Ints, positives: Ints) -> dict[str, int]:
+        """Return a turn for each image of the batch that every example showing it permits."""
+        free: dict[str, bool] = {}
+        for e, p in zip(examples, positives, strict=True):
+            both = (self._segments(int(self.train.query[e])), self._segments(int(p)))
+            may = may_turn(both, self.dataset.instruction(self.train.instruction[e]))
+            for s in (s for segments in both for s in segments if s.image is not None):
+                assert s.image is not None
+                free[s.image] = free.get(s.image, True) and may
+        rng = self.schedule.rng("turn", step)
+        return {i: int(rng.integers(TURNS)) for i in sorted(free) if free[i]}
+
+    def _input(self, entry: Entry, turns: dict[str, int]) -> Any:
+        instruction, item = entry
+        rendered = parts(
+            self._segments(item),
+            instruction=self.dataset.instruction(instruction) if instruction else None,
+            codecs=self._codecs,
+            size=self.dataset.images.size,
+        )
+        if self._text_only:
+            return to_text(rendered)
+        return to_message(rendered, lambda i: turned(self._pictures.get(i), turns.get(i, 0)))

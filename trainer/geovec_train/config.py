@@ -1,0 +1,52 @@
+"""The options of `geovec-train`: their declaration is their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TINY = "tiny"
+
+
+class TrainConfig(BaseModel):
+    """Options of `geovec-train`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: Path = Field(description="dataset directory (see geovec-data build)")
+    out: Path = Field(description="folder of the run: the trained model, its log and its checkpoints")
+    model: str = Field(TINY, description="tiny: a new 1.2 M parameter encoder; or the folder of a saved one")
+    tasks: tuple[str, ...] | None = Field(None, description="tasks to train; null: all of the train split")
+    weights: dict[str, float] | None = Field(
+        None, description="task: share of the steps, e.g. {text_to_image: 2}; null: square root of its examples"
+    )
+    steps: int = Field(900, ge=1, description="optimizer steps")
+    batch: int = Field(64, ge=2, description="examples in a batch; each is the others' negatives")
+    mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")
+    lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    warmup: int = Field(10, ge=0, description="steps of linear warm-up; then constant")
+    decay: float = Field(0.25, ge=0, le=1, description="share of the steps, the last, in which lr falls to 0")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay")
+    clip: float = Field(1.0, ge=0, description="gradient norm limit; 0: none")
+    temperature: float = Field(0.07, gt=0.01, description="InfoNCE temperature at the start")
+    learn_temperature: bool = Field(True, description="train the temperature too")
+    symmetric: bool = Field(True, description="also score each target against the queries")
+    negatives: str | None = Field(
+        None, description="mining run to take negatives from, or none; null: the only run when there is one"
+    )
+    negatives_per_query: int = Field(4, ge=1, description="the most mined negatives of an example")
+    side: int | None = Field(
+        None, ge=28, description="images get about side × side pixels; multiple of 28; null: the model's, tiny: 112"
+    )
+    augment: bool = Field(True, description="turn and mirror images where no box or word of direction forbids it")
+    box_codec: str | None = Field(None, description="how boxes become text; null: the model's, tiny: qwen2vl")
+    coordinate_codec: str | None = Field(None, description="how coordinates become text; null: the model's, lat_lon")
+    seed: int = Field(0, ge=0, description="of the weights, the order and the turns")
+    save_every: int = Field(200, ge=1, description="steps between checkpoints")
+    keep: int = Field(2, ge=1, description="checkpoints that stay")
+    log_every: int = Field(10, ge=1, description="steps between lines of the loss curve")
+    cache_mb: int = Field(1024, ge=0, description="memory for decoded images")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")

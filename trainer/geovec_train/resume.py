@@ -1,0 +1,80 @@
+"""A run's folder: what it was begun with, so that the same command goes on and another one is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_data.ids import digest
+from geovec_train.config import TINY, TrainConfig
+
+SETTINGS_FILE = "train.json"
+# Options that change nothing in what is learnt, and paths, whose content is compared instead.
+_FREE = {"dataset", "out", "model", "negatives", "save_every", "keep", "log_every", "cache_mb", "device"}
+
+
+def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None:
+    """Note the settings of a new run in ``out/train.json``, or see that they are those of the run that is there.
+
+    Raises:
+        UserError: when `out` holds a run with other settings, or things that are no run; when it is the model's folder.
+    """
+    out = config.out
+    if config.model != TINY and out.resolve() == Path(config.model).resolve():
+        raise UserError(f"out={out} is the folder of model={config.model}; choose another")
+    asked = settings(config, dataset, negatives)
+    file = out / SETTINGS_FILE
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out={out} is a file; choose a folder")
+    if not file.is_file():
+        held = [p.name for p in out.iterdir() if p.name != ".lock"] if out.is_dir() else []
+        if held:
+            raise UserError(f"out={out} holds things that are no run of geovec-train ({held[0]}, …); choose another")
+        out.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".tmp")
+        part.write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(file)
+        return
+    there = json.loads(file.read_text(encoding="utf-8"))
+    other = [f"{k}: {there.get(k)} there, {v} asked" for k, v in asked.items() if there.get(k) != v]
+    if other:
+        raise UserError(
+            f"out={out} holds a run with other settings ({'; '.join(other[:4])}). Choose another out, or delete it"
+        )
+
+
+def settings(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> dict[str, Any]:
+    """Return what decides the trained weights: options, and hashes of what the paths hold."""
+    values = {k: v for k, v in config.model_dump(mode="json").items() if k not in _FREE}
+    return {
+        **values,
+        "dataset": digest(dataset.manifest.text()),
+        "model": TINY if config.model == TINY else _hash(Path(config.model)),
+        "negatives": None if negatives is None else _hash(negatives),
+    }
+
+
+def _hash(folder: Path) -> str:
+    """Hash the weights (or Parquet files) and configuration of a folder, by content."""
+    h = hashlib.sha256()
+    kinds = ("*.safetensors", "*.parquet", "*.json")
+    own = {SETTINGS_FILE, "summary.json"}
+    for file in sorted(p for kind in kinds for p in folder.glob(kind) if p.name not in own):
+        h.update(f"{file.name}:{file.stat().st_size};".encode())
+        with file.open("rb") as handle:
+            while block := handle.read(1 << 22):
+                h.update(block)
+    return h.hexdigest()[:32]
+
+
+def finished(out: Path) -> dict[str, Any] | None:
+    """Return the summary of a finished run, or None."""
+    file = out / "summary.json"
+    if not file.is_file():
+        return None
+    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return summary

@@ -1,0 +1,184 @@
+"""Puts a run together: the encoder, its codecs and prompts, the batches, the trainer with its schedule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_data.render import Codecs, decode_image, parts
+from geovec_train.batches import BatchMaker
+from geovec_train.config import TINY, TrainConfig
+from geovec_train.data import TrainSet
+from geovec_train.inputs import Pixels
+from geovec_train.pictures import PictureCache
+from geovec_train.sampler import Schedule
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from geovec_train.curve import Curve
+    from geovec_train.trainer import Trainer
+
+_MOST_TEXTS = 200_000  # enough to train a tokenizer of 2,000 tokens on
+
+
+def vocabulary_texts(dataset: Dataset, train: TrainSet, codecs: Codecs) -> Iterator[str]:
+    """Yield what the encoder will read in training: texts, boxes and coordinates as codecs write them, instructions.
+
+    An instruction comes as often as it is used, so that the tokenizer learns its words.
+    """
+    every = max(1, -(-len(train.items) // _MOST_TEXTS))
+    for item in train.items[::every]:
+        segments = dataset.items.segments(item)
+        rendered = parts(segments, instruction=None, codecs=codecs, size=dataset.images.size)
+        yield from (value for kind, value in rendered if kind == "text")
+    used = Counter(train.instruction)
+    for task in train.tasks:
+        for variant, text in enumerate(dataset.manifest.tasks[task].instructions):
+            for _ in range(-(-max(1, used[f"{task}/{variant}"]) // every)):
+                yield text
+
+
+def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[SentenceTransformer, Codecs]:
+    """Build the tiny encoder or load a saved one, with its codecs.
+
+    Raises:
+        UserError: for a model that does not load, a side or codec that does not fit it, or a text-only model and
+            tasks with images.
+    """
+    from geovec_train.load import SETTINGS, codecs_of, load, quiet
+
+    device = None if config.device == "auto" else config.device
+    prompts = {t: dataset.instruction(f"{t}/0") for t in train.tasks}
+    if config.model == TINY:
+        from geovec_train.tiny import MERGE, PATCH, SIDE, build_tiny
+
+        side = config.side or SIDE
+        if side % (PATCH * MERGE):
+            raise UserError(f"side={side}: the tiny encoder needs a multiple of {PATCH * MERGE}")
+        codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
+        with quiet():
+            texts = vocabulary_texts(dataset, train, codecs)
+            model = build_tiny(texts, seed=config.seed, side=side, geovec=_kept(codecs), prompts=prompts)
+        return (model.to(device) if device else model), codecs
+    model = load(config.model, device=device)
+    own = codecs_of(model)
+    codecs = Codecs.named(config.box_codec or own.box.name, config.coordinate_codec or own.coordinate.name)
+    model.prompts.update(prompts)
+    if (settings := getattr(model[0], "config", None)) is not None:
+        setattr(settings, SETTINGS, _kept(codecs))
+    if config.side is not None:
+        _set_side(model, config.side)
+    if "message" not in model.modalities and (train.item_image >= 0).any():
+        raise UserError(
+            f"model={config.model} takes {', '.join(map(str, model.modalities))} and no interleaved messages, but"
+            f" tasks={','.join(train.tasks)} have images. Train it on text alone, or choose another model"
+        )
+    return model, codecs
+
+
+def _kept(codecs: Codecs) -> dict[str, str]:
+    return {
+        "box_codec": codecs.box.name,
+        "coordinate_codec": codecs.coordinate.name,
+        "instruction": "before a query; targets have none",
+    }
+
+
+def _set_side(model: SentenceTransformer, side: int) -> None:
+    images: Any = getattr(getattr(model[0], "processor", None), "image_processor", None)
+    size = getattr(images, "size", None)
+    if size is None or "shortest_edge" not in size:
+        raise UserError(f"side={side}: this model's image size cannot be set; leave side out")
+    factor = images.patch_size * images.merge_size
+    if side % factor:
+        raise UserError(f"side={side}: this model needs a multiple of {factor}")
+    images.size = {"shortest_edge": side**2, "longest_edge": side**2}
+
+
+def make_batches(
+    config: TrainConfig,
+    dataset: Dataset,
+    train: TrainSet,
+    schedule: Schedule,
+    model: SentenceTransformer,
+    codecs: Codecs,
+) -> BatchMaker:
+    """Return what makes the batch of a step."""
+    return BatchMaker(
+        dataset,
+        train,
+        schedule,
+        codecs=codecs,
+        pictures=PictureCache(dataset.images.get, _preparer(model, config.side), config.cache_mb << 20),
+        preprocess=model.preprocess,
+        text_only="message" not in model.modalities,
+        augment=config.augment,
+    )
+
+
+def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes], Pixels]:
+    """Return what decodes an image: to the tiny encoder's own size, else whole and left to the model's processor."""
+    import numpy as np
+
+    from geovec_train.encoder import InterleavedEncoder
+
+    encoder = model[0]
+    if isinstance(encoder, InterleavedEncoder):
+        longest = int(encoder.processor.image_processor.size["longest_edge"] ** 0.5)
+        return lambda data: encoder.fit(decode_image(data, longest))
+    return lambda data: np.asarray(decode_image(data, side))
+
+
+def make_trainer(config: TrainConfig, model: SentenceTransformer, maker: BatchMaker) -> tuple[Trainer, Curve]:
+    """Return the trainer and its curve."""
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from transformers.trainer_callback import PrinterCallback
+
+    from geovec_train.curve import Curve
+    from geovec_train.loader import Ahead
+    from geovec_train.loss import MaskedInfoNCE
+    from geovec_train.trainer import Trainer
+
+    decay = round(config.decay * config.steps)
+    args = SentenceTransformerTrainingArguments(
+        output_dir=str(config.out / "checkpoints"),
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch,
+        learning_rate=config.lr,
+        weight_decay=config.weight_decay,
+        adam_beta1=0.9,
+        adam_beta2=0.98,
+        max_grad_norm=config.clip,
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=min(config.warmup, config.steps - decay),
+        lr_scheduler_kwargs={"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": 0.0},
+        save_strategy="steps",
+        save_steps=config.save_every,
+        logging_strategy="steps",
+        logging_steps=config.log_every,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+        use_cpu=config.device == "cpu",
+        bf16=config.precision == "bf16",
+        # batches begin where the state says (`Ahead`), so there is nothing to skip
+        ignore_data_skip=True,
+    )
+    args._n_gpu = min(args.n_gpu, 1)  # no DataParallel: a batch is one piece
+    loss = MaskedInfoNCE(
+        model,
+        temperature=config.temperature,
+        learn_temperature=config.learn_temperature,
+        symmetric=config.symmetric,
+        mini_batch=config.mini_batch,
+    )
+    batches = Ahead(maker.make, lambda: trainer.state.global_step, config.steps)
+    curve = Curve(config.out, batches, loss, config.batch)
+    trainer = Trainer(model=model, loss=loss, batches=batches, args=args, keep=config.keep, callbacks=[curve])
+    trainer.remove_callback(PrinterCallback)
+    return trainer, curve

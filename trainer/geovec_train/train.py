@@ -1,0 +1,154 @@
+"""`geovec-train`: train an encoder on a dataset, from scratch or from a saved model; the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_data.progress import say
+from geovec_data.store.lock import exclusive
+from geovec_train.config import TINY, TrainConfig
+from geovec_train.data import TrainSet, load_train
+from geovec_train.resume import begin, finished
+from geovec_train.runs import choose_run, train_tasks
+
+__all__ = ["TrainConfig", "run"]
+
+
+def run(config: TrainConfig) -> dict[str, Any]:
+    """Train, or go on with a run that was interrupted; a finished one is left as it is.
+
+    Args:
+        config: the options.
+
+    Returns:
+        The summary, as in ``out/summary.json``.
+
+    Raises:
+        UserError: for a dataset, task, mining run or model that cannot be trained on, or an `out` that holds another
+            run.
+        GeoVecError: when the loss is no longer finite.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("geovec-train runs in one process for now; start it without torchrun")
+    dataset = Dataset(config.dataset)
+    tasks = train_tasks(dataset, config.tasks)
+    negatives = choose_run(dataset, config.negatives)
+    if config.model != TINY:
+        from geovec_train.load import check_folder
+
+        check_folder(config.model)
+    begin(config, dataset, negatives)
+    with exclusive(config.out, "training"):
+        if (summary := finished(config.out)) is not None:
+            summary["human"] = [f"{config.out} is finished already ({summary['steps']} steps); nothing to do"]
+            return summary
+        train = load_train(dataset, tasks, negatives, config.negatives_per_query)
+        return _train(config, dataset, train, negatives)
+
+
+def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Path | None) -> dict[str, Any]:
+    from transformers import set_seed
+
+    from geovec_train.load import publish, quiet
+    from geovec_train.sampler import Schedule
+    from geovec_train.setup import make_batches, make_model, make_trainer
+    from geovec_train.trainer import checkpoints
+
+    schedule = Schedule(train, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights)
+    set_seed(config.seed)
+    model, codecs = make_model(config, dataset, train)
+    maker = make_batches(config, dataset, train, schedule, model, codecs)
+    shares = ", ".join(f"{t} {w:.0%}" for t, w in schedule.weights.items() if w)
+    mined = f"; {len(train.negatives.values):,} mined negatives of run {negatives.name}" if negatives else ""
+    say(f"training on {len(train):,} examples ({shares}){mined}")
+    start = time.perf_counter()
+    with quiet():
+        trainer, curve = make_trainer(config, model, maker)
+        saved = checkpoints(config.out / "checkpoints")
+        if saved:
+            say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
+        try:
+            trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+        finally:
+            curve.close()
+    publish(model, config.out)
+    summary = _summary(config, dataset, train, schedule.weights, negatives, curve.points(), time.perf_counter() - start)
+    (config.out / "README.md").write_text(_card(summary), encoding="utf-8")
+    part = config.out / "summary.json.tmp"
+    part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(config.out / "summary.json")
+    return summary
+
+
+def _summary(
+    config: TrainConfig,
+    dataset: Dataset,
+    train: TrainSet,
+    weights: dict[str, float],
+    negatives: Path | None,
+    points: list[dict[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    tail = [p["loss"] for p in points[-5:]]
+    last = sum(tail) / len(tail) if tail else None
+    return {
+        "steps": config.steps,
+        "batch": config.batch,
+        "loss": last,
+        "dataset": str(dataset.manifest.recipe.get("name", config.dataset.name)),
+        "dataset_fingerprint": dataset.manifest.fingerprint,
+        "model": config.model,
+        "tasks": weights,
+        "examples": len(train),
+        "negatives": None if negatives is None else negatives.name,
+        "mined_negatives": len(train.negatives.values),
+        "sources": [s.model_dump(mode="json") for s in dataset.manifest.sources],
+        "seconds": round(seconds, 1),
+        "config": config.model_dump(mode="json"),
+        "human": [
+            f"{config.out}: {config.steps:,} steps of {config.batch} in {seconds:,.0f} s,"
+            f" loss {'–' if last is None else f'{last:.3f}'}",
+            f"next: geovec-eval dataset={config.dataset} model={config.out}",
+        ],
+    }
+
+
+def _card(summary: dict[str, Any]) -> str:
+    """Return the model card: what it is, what it learnt from, how to use it."""
+    sources = "\n".join(
+        f"- {s['title']}: {s['licence']}. {s['attribution']}" + (f" ({s['note']})" if s["note"] else "")
+        for s in summary["sources"]
+    )
+    shares = "\n".join(f"- {t}: {w:.0%} of the steps" for t, w in summary["tasks"].items())
+    return f"""---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags: [remote-sensing, geovec]
+---
+# An interleaved remote-sensing encoder trained with GeoVec
+
+Trained for {summary["steps"]:,} steps of {summary["batch"]} on the dataset `{summary["dataset"]}`, from
+`{Path(summary["model"]).name}`, with {summary["negatives"] or "no"} mined negatives.
+
+{shares}
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("path/of/this/folder")
+query = [{{"role": "user", "content": [{{"type": "image", "image": picture}}, {{"type": "text", "text": "a pier"}}]}}]
+vectors = model.encode([query, "a pier beside a beach"])
+```
+
+A query has its task's instruction before it (`prompt_name="<task>"`); a target has none.
+
+## Trained on
+
+{sources}
+"""

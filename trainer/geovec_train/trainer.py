@@ -1,0 +1,109 @@
+"""sentence-transformers' trainer with our batches and loss, whole-or-absent checkpoints, and exact resuming."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from geovec_data.errors import GeoVecError
+from geovec_train.load import save_model
+from geovec_train.loader import Ahead
+from geovec_train.loss import MaskedInfoNCE
+
+LOSS_FILE = "loss.safetensors"
+
+
+class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """Runs the steps.
+
+    Args:
+        model: the SentenceTransformer.
+        loss: the loss, which holds the model.
+        batches: gives ``{"features", "plan", "examples"}`` of each step.
+        args: SentenceTransformerTrainingArguments; ``output_dir`` is where checkpoints go.
+        keep: how many checkpoints stay.
+    """
+
+    def __init__(
+        self, *, model: SentenceTransformer, loss: MaskedInfoNCE, batches: Ahead, args: Any, keep: int, **more: Any
+    ) -> None:
+        super().__init__(model=model, args=args, loss=loss, **more)
+        self._batches, self._keep = batches, keep
+        self._staging: str | None = None
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave sentence-transformers' card out: the run writes its own."""
+
+    def get_train_dataloader(self) -> Ahead:
+        """Return the batches; they start at the step that the state has reached."""
+        return self._batches
+
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Keep weight decay from the temperature."""
+        return [n for n in super().get_decay_parameter_names(model) if not n.endswith("log_scale")]
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+        """Return the loss of a batch.
+
+        Raises:
+            GeoVecError: when it is not finite; the batch's example ids are then in ``bad_batch.json``.
+        """
+        loss = self.loss(inputs["features"], inputs["plan"])
+        if not torch.isfinite(loss):
+            file = Path(self.args.output_dir).parent / "bad_batch.json"
+            step = self.state.global_step + 1
+            bad = {"step": step, "loss": str(float(loss)), "examples": inputs["examples"]}
+            file.write_text(json.dumps(bad, indent=1) + "\n", encoding="utf-8")
+            raise GeoVecError(
+                f"the loss became {float(loss)} at step {step}; the ids of that batch's {len(inputs['examples'])}"
+                f" examples are in {file}. Try a smaller lr, or look at those examples"
+            )
+        return (loss, {}) if return_outputs else loss
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._staging or str(self.args.output_dir)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write into a folder aside, then rename, so that a killed run leaves whole checkpoints only."""
+        home = Path(self.args.output_dir)
+        staging = home / ".writing"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        self._staging = str(staging)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._staging = None
+        if (home / name).exists():
+            shutil.rmtree(home / name)
+        (staging / name).rename(home / name)
+        staging.rmdir()
+        for old in checkpoints(home)[: -self._keep]:
+            shutil.rmtree(old)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        assert output_dir is not None
+        save_model(self.model, Path(output_dir))
+        own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
+        save_file(own, Path(output_dir) / LOSS_FILE)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint)
+        own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
+        self.loss.load_state_dict(own, strict=False)
+
+
+def checkpoints(home: Path) -> list[Path]:
+    """Return the whole checkpoints of a run, oldest first."""
+    found = [p for p in home.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if p.name.rpartition("-")[2].isdigit()]
+    return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))
