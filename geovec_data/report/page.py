@@ -33,8 +33,8 @@ class Page:
         shown, further = facts.categories(self.con)
         return {
             "m": manifest,
-            "title": manifest.recipe.get("title") or manifest.recipe.get("name", "dataset"),
-            "summary": manifest.recipe.get("summary", ""),
+            "title": ", ".join(s.title for s in manifest.sources) or manifest.recipe.get("name", "dataset"),
+            "summary": self._summary(),
             "name": self.config.dataset.resolve().name,
             "totals": facts.totals(self.con),
             "synthesised": facts.synthesised(self.con),
@@ -51,6 +51,13 @@ class Page:
             "scores": self._scores(),
             "metrics": METRICS,
         }
+
+    def _summary(self) -> str:
+        """Describe the corpus in a sentence; a sample must not be introduced with the whole corpus's figures."""
+        manifest = self.dataset.manifest
+        if any(s.kind == "sample" for s in manifest.sources):
+            return f"A small real sample in the layout of {manifest.recipe.get('title', 'the corpus')}, not the corpus."
+        return str(manifest.recipe.get("summary", ""))
 
     def _scene(self, scene: facts.SceneFacts) -> dict[str, Any]:
         marks = [Mark(box, "region", ring) for box, _, ring in scene.regions]

@@ -1,0 +1,177 @@
+"""`geovec-eval`: rank a held-out split's pools with an encoder and write what came of it, with chance beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_train.pools import Pool, Truth, pools, split_of
+from geovec_train.scoreboard import absent_row, human, json_text, markdown, score_row
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from geovec_train.vectors import Vectorizer
+
+
+class EvalConfig(BaseModel):
+    """Options of `geovec-eval`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: Path = Field(description="dataset directory, made by geovec-data build")
+    model: str = Field(description="any SentenceTransformer: a training run, a folder, or a hub name")
+    split: str | None = Field(None, description="split to score; null: test if it has examples, else val")
+    tasks: list[str] = Field(default_factory=list, description="tasks to score; empty: all that the split has")
+    truth: Truth = Field(
+        "union",
+        description="union: every positive that any example gives a query is right; own: each example by itself with"
+        " its own positives, as papers with one ground truth per query score",
+    )
+    out: Path | None = Field(None, description="folder to write; null: <model>/eval/<dataset name>")
+    bootstrap: int = Field(1000, ge=0, description="replicates of the bootstrap interval; 0: no interval")
+    seed: int = Field(0, description="of the bootstrap")
+    box: str | None = Field(None, description="box codec; null: the one saved with the model, else qwen2vl")
+    coordinate: str | None = Field(
+        None, description="coordinate codec; null: the one saved with the model, else lat_lon"
+    )
+    device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda, cuda:<n> or mps")
+    batch: int = Field(32, ge=1, description="items per forward pass")
+    workers: int = Field(2, ge=1, description="threads that decode images ahead of the encoder")
+
+    @field_validator("device")
+    @classmethod
+    def _device_is_known(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            raise ValueError("device is auto, cpu, cuda, cuda:<n> or mps")
+        return value
+
+
+def run(config: EvalConfig) -> dict[str, Any]:
+    """Score an encoder on a dataset's held-out split and write ``scores.json``, ``scores.md`` and the pools.
+
+    Returns:
+        What ``scores.json`` holds, and lines for a person.
+
+    Raises:
+        UserError: for a dataset, split, task or model that is not there or does not load, or none that applies.
+        DataFault: when the encoder's vectors are not finite.
+    """
+    from geovec_train.vectors import Vectorizer
+
+    dataset = Dataset(config.dataset)
+    out = _folder(config, dataset)
+    con = dataset.connect()
+    try:
+        split, why = split_of(dataset, con, config.split)
+        asked = list(pools(dataset, con, split, config.tasks or None, config.truth))
+        kinds = {p.task: _kinds(con, p) for p in asked}
+    finally:
+        con.close()
+    encoder = Vectorizer(
+        config.model,
+        dataset,
+        box=config.box,
+        coordinate=config.coordinate,
+        device=config.device,
+        batch=config.batch,
+        workers=config.workers,
+    )
+    rows = [_score(pool, kinds[pool.task], dataset, encoder, config) for pool in asked]
+    having = {p.task for p in asked}
+    for task in sorted(set(config.tasks or dataset.manifest.tasks) - having):
+        meta = dataset.manifest.tasks[task].meta_task
+        rows.append(absent_row(task, meta, None, f"no examples in split {split}"))
+    scores = {
+        "dataset": dataset.path.resolve().name,
+        "dataset_fingerprint": dataset.manifest.fingerprint,
+        "model": Path(config.model).name or config.model,
+        "model_fingerprint": encoder.card.fingerprint,
+        "codecs": encoder.codecs.name,
+        "split": split,
+        "split_note": why,
+        "truth": config.truth,
+        "bootstrap": config.bootstrap,
+        "seed": config.seed,
+        "notes": [*dataset.manifest.notes, *_caveats(rows, config.truth)],
+        "tasks": rows,
+    }
+    _write(out, scores, asked)
+    return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
+
+
+def _folder(config: EvalConfig, dataset: Dataset) -> Path:
+    """Return where the scores go; beside a local model unless `out` says otherwise."""
+    if config.out is not None:
+        return config.out
+    if not Path(config.model).expanduser().is_dir():
+        return Path("eval") / Path(config.model).name / dataset.path.resolve().name
+    return Path(config.model).expanduser() / "eval" / dataset.path.resolve().name
+
+
+def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[str]]:
+    """Return the modalities of a pool's queries and of its candidates."""
+
+    def of(ids: list[str]) -> set[str]:
+        rows = con.execute(
+            "SELECT DISTINCT modality FROM items WHERE id IN (SELECT unnest($ids))", {"ids": ids}
+        ).fetchall()
+        return {r[0] for r in rows}
+
+    return of(pool.queries), of(pool.items)
+
+
+def _score(
+    pool: Pool, kinds: tuple[set[str], set[str]], dataset: Dataset, encoder: Vectorizer, config: EvalConfig
+) -> dict[str, Any]:
+    from geovec_train.ranking import rank
+
+    refused = sorted(k for k in kinds[0] | kinds[1] if not encoder.takes(k))
+    if refused:
+        return absent_row(pool.task, pool.meta_task, pool.scope, f"the encoder takes no {', '.join(refused)} items")
+    queries = encoder.vectors(pool.queries, dataset.instruction(f"{pool.task}/0"))
+    items = encoder.vectors(pool.items, None)
+    return score_row(pool, rank(pool, queries, items, encoder.device), draws=config.bootstrap, seed=config.seed)
+
+
+def _caveats(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
+    """Say where an interval or a figure means less than it seems to."""
+    notes = []
+    if not any(r["metrics"] for r in rows):
+        notes.append("Nothing was scored: no task of this split is one that the encoder can take.")
+    if truth == "own":
+        notes.append("Each example is a query and only its own positives are right: repeated texts cap the scores.")
+    few = [r["task"] for r in rows if r.get("resampled_by") == "image"]
+    if few:
+        notes.append(
+            "Too few parent images to resample: intervals resample single images and are too narrow"
+            f" ({', '.join(dict.fromkeys(few))})."
+        )
+    for r in rows:
+        if r.get("nothing_to_find"):
+            notes.append(
+                f"{r['task']}, scope {r['scope']}: {r['nothing_to_find']:,} of {r['queries']:,} queries have only right"
+                " candidates; see chance."
+            )
+    return notes
+
+
+def _write(out: Path, scores: dict[str, Any], asked: list[Pool]) -> None:
+    """Write the pools first and ``scores.json`` last, each whole."""
+    folder = out / "pools"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pool in asked:
+            with (folder / f"{pool.task}.{pool.scope}.tsv").open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(pool.listing())
+        for name, text in (("scores.md", markdown(scores)), ("scores.json", json_text(scores))):
+            temporary = out / f"{name}.tmp"
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(out / name)
+    except OSError as error:
+        raise UserError(f"cannot write the scores to {out} ({error.strerror}); choose another out=") from error
