@@ -25,7 +25,7 @@ Points = NDArray[np.float64]  # (n, 2)
 _MERCATOR_HALF = math.pi * 6378137.0  # EPSG:3857 runs from -this to +this in x and y
 _MAX_ZOOM = 30
 _TILE_PATH = re.compile(r"(?:^|/)(?P<z>\d{1,2})/(?P<x>\d{1,9})/(?P<y>\d{1,9})$")
-_TILE_NAME = re.compile(r"(?:^|/)[A-Za-z]+-(?P<x>\d{1,9})-(?P<y>\d{1,9})-(?P<z>\d{1,2})$")
+_TILE_NAME = re.compile(r"(?:^|/)OAM-(?P<x>\d{1,9})-(?P<y>\d{1,9})-(?P<z>\d{1,2})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,16 @@ def crs_name(text: str) -> str:
     return f"{code[0]}:{code[1]}" if code else str(crs.to_wkt())
 
 
-def place(path: Path, name: str, embedded: Embedded, crs: str | None = None) -> Placement:
+def place(path: Path, name: str, embedded: Embedded, crs: str | None = None, *, tile_names: bool = False) -> Placement:
     """Find where an image lies.
 
     Args:
         path: the image file; its sidecars are looked for beside it.
-        name: its source-relative posix path, whose ``z/x/y`` or ``OAM-x-y-z`` form is the last resort.
+        name: its source-relative posix path.
         embedded: what the file itself says.
         crs: the CRS of images that have a transform and do not name theirs (world files never do).
+        tile_names: as the last resort read `name` as a slippy tile (`tile_of`). Only for folders of map tiles:
+            elsewhere ``12/345/678.jpg`` can be a class, a batch and a number.
 
     Raises:
         NoGeoreference: when nothing places it, or what does is broken; the message names it.
@@ -145,12 +147,11 @@ def place(path: Path, name: str, embedded: Embedded, crs: str | None = None) -> 
         found.append(("embedded", embedded.transform, embedded.crs))
     if world is not None:
         found.append(("world file", world, prj(path)))
-    if not found and (tile := tile_of(name)) is not None:
+    if tile_names and not found and (tile := tile_of(name)) is not None:
         found.append(("tile name", _tile_affine(*tile, embedded.width, embedded.height), "EPSG:3857"))
     if not found:
-        raise NoGeoreference(
-            "no georeferencing: none embedded, no .aux.xml, no world file, and the name is not z/x/y or OAM-x-y-z"
-        )
+        name_too = ", and its name is not z/x/y or OAM-x-y-z" if tile_names else ""
+        raise NoGeoreference(f"no georeferencing: none embedded, no .aux.xml, no world file{name_too}")
     source, transform, own = found[0]
     named = own or embedded.crs or crs
     if named is None:

@@ -45,7 +45,7 @@ _SCHEMA = pa.schema(
 # older, larger before cut at the edge.
 _SORT = """
 COPY (
-    SELECT * FROM read_parquet('{raw}')
+    SELECT * FROM raw
     QUALIFY osm_type IS NULL OR osm_id IS NULL OR file = first_value(file) OVER (
         PARTITION BY osm_type, osm_id ORDER BY fault IS NOT NULL, version DESC, area DESC, file, seq)
     ORDER BY big, cell, osm_type, osm_id, file, seq
@@ -64,6 +64,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
     """
     import duckdb
     import shapely
+    from pyarrow import dataset
 
     facts: list[dict[str, Any]] = []
     raw, out = work / "raw.parquet", work / "features.parquet"
@@ -92,14 +93,11 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
                 }
             )
     with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
-        db.execute(_SORT.format(raw=_quoted(raw), out=_quoted(out), rows=GROUP_ROWS))
+        db.register("raw", dataset.dataset(raw))
+        db.execute(_SORT.format(out=str(out).replace("'", "''"), rows=GROUP_ROWS))
     raw.unlink()
     shutil.rmtree(work / "spill", ignore_errors=True)
     (work / "index.json").write_text(json.dumps({"files": facts}), encoding="utf-8")
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _batches(stream: Iterator[Feature]) -> Iterator[list[Feature]]:

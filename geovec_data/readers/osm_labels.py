@@ -77,7 +77,8 @@ def label_files(labels: Path) -> tuple[Path, ...]:
             f"source.labels={labels}: no such file or folder. It must be OSM data: one of {kinds}, or a folder of such"
             " files. An extract can be had from https://download.geofabrik.de or https://export.hotosm.org"
         )
-    files = tuple(sorted(p for p in labels.iterdir() if p.is_file() and _is_labels(p)))
+    # a .json in a folder of labels is as likely somebody's COCO file; one that is meant is named itself
+    files = tuple(sorted(p for p in labels.iterdir() if p.is_file() and _is_labels(p) and p.suffix.lower() != ".json"))
     if not files:
         found = ", ".join(sorted(p.name for p in labels.iterdir())[:5]) or "nothing"
         raise UserError(f"source.labels={labels}: the folder holds no labels ({kinds}); found: {found}")

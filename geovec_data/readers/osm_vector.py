@@ -3,6 +3,7 @@
 The identity columns of the common exporters are understood: ``osm_type`` + ``osm_id`` (HOT, fAIr; ``ways_poly``
 of its raw-data API), ``@id`` or the feature id ``way/123`` (overpass-turbo, osmtogeojson), ``osm_way_id`` (GDAL),
 ``element`` + ``id`` (OSMnx). Tags are the columns with text; a column ``tags`` or ``other_tags`` is unpacked.
+A GeoJSON file is held in memory while it is read, a GeoPackage is streamed.
 """
 
 from __future__ import annotations
@@ -83,15 +84,15 @@ def read_geopackage(path: Path, tally: Tally) -> Iterator[Feature]:
         for layer, kind in pyogrio.list_layers(path):
             if kind is None:  # a table without geometry
                 continue
-            meta, _, shapes, columns = pyogrio.raw.read(path, layer=layer)
-            if not meta["crs"]:
-                raise UserError(f"source.labels={path}: layer '{layer}' has no CRS")
-            names = [str(n) for n in meta["fields"]]
-            for row, geometry in enumerate(shapely.from_wkb(shapes, on_invalid="ignore")):
-                properties = {n: columns[i][row] for i, n in enumerate(names)}
-                feature = _feature(geometry, properties, tally, meta["crs"], f"{path} layer {layer} row {row}")
-                if feature is not None:
-                    yield feature
+            with pyogrio.open_arrow(path, layer=layer, use_pyarrow=True) as (meta, batches):
+                if not meta["crs"]:
+                    raise UserError(f"source.labels={path}: layer '{layer}' has no CRS")
+                column = meta["geometry_name"] or "wkb_geometry"
+                for row in (r for batch in batches for r in batch.to_pylist()):
+                    geometry = shapely.from_wkb(row.pop(column), on_invalid="ignore")
+                    feature = _feature(geometry, row, tally, meta["crs"], f"{path} layer {layer}")
+                    if feature is not None:
+                        yield feature
     except (DataSourceError, DataLayerError) as error:
         raise UserError(f"source.labels={path} cannot be read as a GeoPackage ({error})") from error
 

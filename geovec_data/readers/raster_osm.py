@@ -43,6 +43,10 @@ class RasterOsmOptions(ReaderOptions):
     )
     size: int = Field(512, ge=16, description="side of the windows that rasters over 1.5 times as large are cut into")
     overlap: int = Field(0, ge=0, description="least overlap of neighbouring windows, pixels")
+    bands: tuple[int, ...] | None = Field(
+        None,
+        description="bands to show as red,green,blue (from 1), or one; null: those marked so, else the first three",
+    )
     extent: tuple[float, float, float, float] | None = Field(
         None, description="west,south,east,north in degrees: the area that the labels cover, where the files do not say"
     )
@@ -60,6 +64,13 @@ class RasterOsmOptions(ReaderOptions):
             if key not in KEYS:
                 raise ValueError(f"unknown key '{key}'.{suggest(key, KEYS)}")
         return keys
+
+    @field_validator("bands")
+    @classmethod
+    def _one_or_three(cls, bands: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if bands is not None and (len(bands) not in (1, 3) or min(bands) < 1):
+            raise ValueError("give one band or three, counted from 1")
+        return bands
 
     @model_validator(mode="after")
     def _overlap(self) -> RasterOsmOptions:
@@ -148,8 +159,8 @@ class RasterOsm(Reader):
     def _place(self, name: str) -> tuple[Placement, Header]:
         path = self.root / name
         with opened(path) as raster:
-            head = header(raster)
-        return place(path, name, head.embedded, self.options.crs), head
+            head = header(raster, self.options.bands)
+        return place(path, name, head.embedded, self.options.crs, tile_names=True), head
 
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Read one image: a scene, or one for each window of a large raster."""
@@ -181,8 +192,8 @@ class RasterOsm(Reader):
                 data = None
                 if len(cuts) > 1 or not head.as_is:
                     if limits is None and not head.eight_bit:
-                        limits = stretch(raster)
-                    data = read_window(raster, window, limits)
+                        limits = stretch(raster, head.bands)
+                    data = read_window(raster, window, head.bands, limits)
                 for feature in features:
                     if feature.fault and not self._is_setting(feature, placement):
                         yield self._reject(key, "broken_area", f"{feature.name}: {feature.fault}", "region")

@@ -40,13 +40,15 @@ class Header:
 
     Attributes:
         embedded: size, CRS and affine.
-        as_is: the file's own bytes are an image that needs no conversion (8 bit; grey, palette or RGB).
+        as_is: the file's own bytes are an image that every viewer shows (JPEG or PNG; 8 bit; grey or RGB).
+        bands: which bands to show, 1-based: red, green, blue; or one.
         eight_bit: the values are 0–255 as they stand.
         masked: some pixels may hold no data.
     """
 
     embedded: Embedded
     as_is: bool
+    bands: tuple[int, ...]
     eight_bit: bool
     masked: bool
 
@@ -86,21 +88,42 @@ def _driver(path: Path) -> str:
     raise Unreadable(f"{path.name} is not a TIFF, JPEG, PNG or JPEG 2000 file")
 
 
-def header(raster: Any) -> Header:
-    """Read the header of an opened raster."""
+def header(raster: Any, bands: tuple[int, ...] | None = None) -> Header:
+    """Read the header of an opened raster.
+
+    Args:
+        raster: an opened raster.
+        bands: which bands to show; None: those marked red, green and blue, else the first three, else the first.
+
+    Raises:
+        Unreadable: when the raster has not that many bands.
+    """
+    from rasterio.enums import MaskFlags
+
     t = raster.transform
-    has = not t.is_identity
     embedded = Embedded(
         raster.width,
         raster.height,
         raster.crs.to_wkt() if raster.crs else None,
-        (t.a, t.b, t.c, t.d, t.e, t.f) if has else None,
+        None if t.is_identity else (t.a, t.b, t.c, t.d, t.e, t.f),
     )
-    from rasterio.enums import MaskFlags
-
-    eight = all(d == "uint8" for d in raster.dtypes)
+    shown = bands or _bands(raster)
+    if max(shown) > raster.count:
+        raise Unreadable(f"it has {raster.count} bands, reader.bands={list(shown)}")
+    eight = all(raster.dtypes[b - 1] == "uint8" for b in shown)
     masked = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
-    return Header(embedded, eight and raster.count in (1, 3), eight, masked)
+    plain = raster.driver in ("JPEG", "PNG") and raster.count in (1, 3) and bands is None
+    return Header(embedded, eight and plain, shown, eight, masked)
+
+
+def _bands(raster: Any) -> tuple[int, ...]:
+    from rasterio.enums import ColorInterp
+
+    marked = list(raster.colorinterp)
+    colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(c in marked for c in colours):
+        return tuple(marked.index(c) + 1 for c in colours)
+    return (1, 2, 3) if raster.count >= 3 else (1,)
 
 
 def windows(width: int, height: int, size: int, overlap: int) -> list[tuple[int, int, int, int]]:
@@ -123,23 +146,18 @@ def _starts(length: int, size: int, overlap: int) -> list[int]:
     return starts
 
 
-def stretch(raster: Any) -> NDArray[np.float64]:
-    """Return (bands, 2): the 2nd and 98th percentile of each of the first three bands of a raster.
+def stretch(raster: Any, bands: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return (bands, 2): the 2nd and 98th percentile of each band.
 
     Taken once from a decimated copy of the whole raster, so that its windows agree in brightness.
     """
-    bands = _bands(raster)
     shape = (len(bands), min(raster.height, STRETCH_PIXELS), min(raster.width, STRETCH_PIXELS))
-    data = raster.read(bands, out_shape=shape, masked=True)
     rows = []
-    for band in data:
+    for band in raster.read(list(bands), out_shape=shape, masked=True):
         values = band.compressed()
+        values = values[np.isfinite(values)]
         rows.append(np.percentile(values, [2, 98]) if values.size else np.array([0.0, 1.0]))
     return np.array(rows, dtype=np.float64)
-
-
-def _bands(raster: Any) -> list[int]:
-    return [1, 2, 3] if raster.count >= 3 else [1]
 
 
 def has_data(raster: Any, window: tuple[int, int, int, int]) -> float:
@@ -150,23 +168,32 @@ def has_data(raster: Any, window: tuple[int, int, int, int]) -> float:
     return float(np.count_nonzero(mask)) / (window[2] * window[3])
 
 
-def read_window(raster: Any, window: tuple[int, int, int, int], limits: NDArray[np.float64] | None) -> bytes:
-    """Read a window of the first three bands (or the first) as PNG.
+def read_window(
+    raster: Any, window: tuple[int, int, int, int], bands: tuple[int, ...], limits: NDArray[np.float64] | None
+) -> bytes:
+    """Read a window as PNG.
 
     Args:
         raster: an opened raster.
         window: ``(x0, y0, width, height)``.
+        bands: red, green, blue; or one (a palette's colours are looked up).
         limits: for data that is not 8 bit, what `stretch` gave: mapped linearly to 0–255.
     """
     from PIL import Image
+    from rasterio.enums import ColorInterp
     from rasterio.windows import Window
 
-    data = raster.read(_bands(raster), window=Window(*window))
+    data = raster.read(list(bands), window=Window(*window))
     if limits is not None:
         low, high = limits[:, :1, None], limits[:, 1:, None]
         scaled = (data.astype(np.float64) - low) / np.maximum(high - low, 1e-12) * 255.0
-        data = np.nan_to_num(scaled, nan=0.0).clip(0, 255).round()
-    pixels = np.ascontiguousarray(np.moveaxis(data.astype(np.uint8), 0, -1))
+        data = np.nan_to_num(scaled, nan=0.0).clip(0, 255).round().astype(np.uint8)
+    elif raster.colorinterp[bands[0] - 1] == ColorInterp.palette:
+        palette = np.zeros((256, 3), dtype=np.uint8)
+        for value, colour in raster.colormap(bands[0]).items():
+            palette[value] = colour[:3]
+        data = np.moveaxis(palette[data[0]], -1, 0)
+    pixels = np.ascontiguousarray(np.moveaxis(data, 0, -1))
     out = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
     return out.getvalue()
