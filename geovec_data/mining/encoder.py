@@ -1,0 +1,174 @@
+"""Any SentenceTransformer as an encoder of items: found, identified by content, asked what it takes, loaded late.
+
+What an encoder takes decides the form of an item. One that takes messages gets the interleaved item with its
+instruction; one that does not (CLIP-like, text-only) gets the plain image or the plain text, without instruction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from geovec_data.errors import UserError
+from geovec_data.mining.cache import FOLDER, Role, write_aside
+from geovec_data.mining.model_folder import first_line
+from geovec_data.progress import say
+from geovec_data.render import Codecs, to_message, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of an encoder without loading it.
+
+    Attributes:
+        name: as the user gave it.
+        fingerprint: sha256 over the names and contents of its files.
+        modalities: what its input module takes: ``text``, ``image``, ``message``, …
+        dimension: length of its vectors.
+        box: box codec saved with it, or None.
+        coordinate: coordinate codec saved with it, or None.
+    """
+
+    name: str
+    fingerprint: str
+    modalities: tuple[str, ...]
+    dimension: int
+    box: str | None = None
+    coordinate: str | None = None
+
+    @property
+    def messages(self) -> bool:
+        """Whether it takes chat messages, and so instructions and interleaved items."""
+        return "message" in self.modalities
+
+    def takes(self, modality: str) -> bool:
+        """Tell whether it can embed items of a modality (``image+box``; `geovec_data.records.Modality`)."""
+        kinds = set(modality.split("+"))
+        if "image" in kinds and "image" not in self.modalities:
+            return False
+        if self.messages:
+            return True
+        return kinds == {"image"} or ("image" not in kinds and "text" in self.modalities)
+
+    def codecs(self, box: str | None, coordinate: str | None) -> Codecs:
+        """Return the codecs asked for, else those saved with the encoder, else Qwen2-VL's and ``lat_lon``."""
+        return Codecs.named(box or self.box or "qwen2vl", coordinate or self.coordinate or "lat_lon")
+
+    def form(self, rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> Any:
+        """Make the model's input of rendered parts; `image` gives the picture of an image id."""
+        if self.messages:
+            return to_message(rendered, image)
+        if rendered[0][0] == "image":
+            return image(rendered[0][1])
+        return to_text(rendered)
+
+
+class Encoder:
+    """A loaded encoder.
+
+    Args:
+        model: a SentenceTransformer, on its device.
+        card: what is known of it.
+    """
+
+    def __init__(self, model: Any, card: Card) -> None:
+        self.model = model.eval()
+        self.card = card
+
+    @property
+    def device(self) -> str:
+        """The device that it runs on."""
+        return str(self.model.device)
+
+    def prepare(self, inputs: Sequence[Any], role: Role) -> Any:
+        """Tokenise and resize a batch; runs off the device's critical path, in another thread than `run`."""
+        return self.model.preprocess(list(inputs), prompt=self._prompt(role), task=_task(role))
+
+    def run(self, features: Any, role: Role) -> Any:
+        """Embed a prepared batch: float32 numpy, shape (batch, dimension), as the model gives them."""
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        with torch.inference_mode():
+            out = self.model(batch_to_device(features, self.model.device), task=_task(role))
+            return out["sentence_embedding"].float().cpu().numpy()
+
+    def _prompt(self, role: Role) -> str | None:
+        # as encode_query and encode_document do: the model's own words for the role, else its default
+        prompts = self.model.prompts
+        name = _task(role) if _task(role) in prompts else self.model.default_prompt_name
+        return (prompts.get(name) or None) if name else None
+
+
+def _task(role: Role) -> str:
+    return "query" if role == "query" else "document"
+
+
+def read_card(name: str, mark: str, dataset: Path) -> Card | None:
+    """Return what an earlier run learned of the encoder with this fingerprint; None: it must be loaded."""
+    file = _card_file(dataset, mark)
+    if not file.is_file():
+        return None
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    return Card(**facts | {"name": name, "modalities": tuple(facts["modalities"])})
+
+
+def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Encoder:
+    """Load the encoder with fingerprint `mark` and leave its card with the dataset.
+
+    Raises:
+        UserError: when sentence-transformers cannot load it.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(
+            str(folder), device=device, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # whatever a stranger's folder makes the libraries raise
+        raise UserError(
+            f"encoder={name} does not load as a SentenceTransformer: {type(error).__name__}: {first_line(error)}"
+        ) from error
+    card = describe(model, name, mark)
+    file = _card_file(dataset, mark)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(file, json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n")
+    return Encoder(model, card)
+
+
+def describe(model: Any, name: str, mark: str) -> Card:
+    """Make the card of a loaded model."""
+    saved = getattr(getattr(model[0], "config", None), "geovec", None) or {}
+    # a model lists a pair of modalities as a tuple; items need the single ones and "message"
+    return Card(
+        name,
+        mark,
+        tuple(m for m in model.modalities if isinstance(m, str)),
+        int(model.get_embedding_dimension()),
+        box=saved.get("box"),
+        coordinate=saved.get("coordinate"),
+    )
+
+
+def pick_device(wanted: str) -> str:
+    """Return the torch device for ``auto``, ``cpu``, ``cuda[:n]`` or ``mps``; a missing one is announced."""
+    if wanted == "cpu":
+        return wanted
+    import torch
+
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "auto":
+        return "cuda" if cuda else "cpu"
+    number = int(wanted.partition(":")[2] or 0)
+    there = number < cuda if wanted.startswith("cuda") else torch.backends.mps.is_available()
+    if not there:
+        say(f"device={wanted}: there is no such device here; USING THE CPU, which is slower")
+        return "cpu"
+    return wanted
+
+
+def _card_file(dataset: Path, mark: str) -> Path:
+    return dataset / FOLDER / f"{mark[:12]}.json"

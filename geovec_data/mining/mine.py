@@ -1,0 +1,165 @@
+"""The mining run: which tasks, their vectors, their negatives, one summary; put in place all at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from geovec_data import __version__
+from geovec_data.dataset import Dataset
+from geovec_data.errors import ResourceFault, UserError
+from geovec_data.mining.choice import choose
+from geovec_data.mining.config import MineConfig
+from geovec_data.mining.model_folder import find, fingerprint
+from geovec_data.mining.output import RowWriter
+from geovec_data.mining.plan import Items, plans
+from geovec_data.mining.scope import SceneScope, SplitScope
+from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, task_facts
+from geovec_data.mining.task import TaskMiner
+from geovec_data.mining.vectors import Vectors
+from geovec_data.progress import bar
+from geovec_data.store.lock import exclusive
+from geovec_data.store.manifest import MANIFEST
+
+__all__ = ["MineConfig", "run"]
+
+TOOL = f"geovec {__version__}"
+LOCK = ".lock"
+# options that change how fast a run is, or where it goes, and not what it finds
+_NOT_SETTINGS = {"dataset", "encoder", "run", "device", "batch", "workers", "overwrite"}
+
+
+def run(config: MineConfig) -> dict[str, Any]:
+    """Mine hard negatives over a dataset and write ``<dataset>/mining/<run>/``.
+
+    A run of the same name, settings, encoder and dataset is left alone and reported as it is.
+
+    Returns:
+        The run's summary, as in its ``summary.json``; ``human`` is for a person.
+
+    Raises:
+        UserError: for a dataset, encoder, task or split that does not serve, or a run of other settings.
+        DataFault: when images do not decode or the encoder gives no finite vectors.
+        ResourceFault: when the disk refuses.
+    """
+    dataset = Dataset(config.dataset)
+    folder = find(config.encoder)
+    settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS) | {
+        "encoder": fingerprint(folder),
+        "dataset": hashlib.sha256((dataset.path / MANIFEST).read_bytes()).hexdigest(),
+    }
+    out = dataset.path / "mining" / config.run
+    done = _already(config, settings, out)
+    if done is not None:
+        return done
+    aside = out.with_name(f".{config.run}.unfinished")
+    try:
+        with _claimed(config.run, aside):
+            summary = _mine(config, settings, dataset, folder, aside)
+            (aside / SUMMARY).write_text(
+                json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            (aside / LOCK).unlink()
+            if out.exists():  # only with overwrite=true; what is replaced is gone a moment before
+                shutil.rmtree(out)
+            aside.rename(out)
+    except OSError as error:
+        raise ResourceFault(
+            f"cannot write {out} ({error.strerror or error}); vectors that were computed are kept: the same command"
+            " continues from them"
+        ) from error
+    return summary
+
+
+@contextmanager
+def _claimed(name: str, aside: Path) -> Iterator[None]:
+    """Hold the unfinished run's folder, empty but for its lock; the kernel frees it even after kill -9."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(aside, "mining run"))
+        except UserError as error:
+            raise UserError(
+                f"run={name} is being mined by another process; wait for it or choose run=…"
+            ) from error
+        for stale in aside.iterdir():
+            if stale.name != LOCK:
+                stale.unlink()
+        yield
+
+
+def _already(config: MineConfig, settings: dict[str, Any], out: Path) -> dict[str, Any] | None:
+    """Return the summary of an equal run that is there; None when there is none of this name.
+
+    Raises:
+        UserError: when the run of this name is another one, with what differs.
+    """
+    if not out.exists():
+        return None
+    found = read_summary(out)
+    there = found.get("settings", {})
+    if there == settings and found.get("tool") == TOOL:
+        return found | {
+            "human": [f"nothing to do: run '{config.run}' is there with these settings", *found["human"]]
+        }
+    if config.overwrite:
+        return None
+    differs = sorted(name for name in {*settings, *there} if there.get(name) != settings.get(name)) or [
+        "tool"
+    ]
+    raise UserError(
+        f"{out} was mined with another {', '.join(differs)}; choose another name (run=…), or replace it with"
+        " overwrite=true"
+    )
+
+
+def _mine(
+    config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder: Path, aside: Path
+) -> dict[str, Any]:
+    begun = time.monotonic()
+    items = Items(dataset)
+    every = list(plans(dataset, items, config.pool.split))
+    vectors = Vectors(config, dataset, items, folder, settings["encoder"])
+    chosen, skipped = choose(config, vectors.card, items, every)
+    vectors.fill(chosen)
+    searched = time.monotonic()
+    candidates = RowWriter(aside / "candidates.parquet", "candidates")
+    negatives = RowWriter(aside / "negatives.parquet", "negatives")
+    tasks: dict[str, Any] = {}
+    with bar(sum(len(p.examples) for p in chosen), "examples", "searching") as advance:
+        for plan in chosen:
+            targets, anchors = vectors.of(plan)
+            miner = TaskMiner(plan, items, anchors, targets, config)
+            for scope in (
+                SplitScope(plan, anchors, targets, vectors.device),
+                SceneScope(plan, items, anchors, vectors.targets),
+            ):
+                miner.mine(scope, candidates, negatives, advance)
+            tasks[plan.task] = task_facts(miner.tally, plan, config.k)
+    candidates.close()
+    negatives.close()
+    facts = {
+        "command": "mine",
+        "tool": TOOL,
+        "run": config.run,
+        "split": config.pool.split,
+        "k": config.k,
+        "scores_are": f"cosine similarity to the {config.anchor}",
+        "settings": settings,
+        "encoder": vectors.facts(config.encoder),
+        "device": vectors.device,
+        "tasks": tasks,
+        "skipped": skipped,
+        **overall(tasks),
+        "embedding": vectors.effort.facts(),
+        "seconds": {
+            "embedding": round(searched - begun, 3),
+            "search_policy_writing": round(time.monotonic() - searched, 3),
+        },
+    }
+    return facts | {"human": human_lines(facts, dataset.path / "mining" / config.run)}

@@ -1,0 +1,126 @@
+"""Candidates of a block of examples: the nearest items of their pool, which is the split's or their scene's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from geovec_data.mining.cache import EmbeddingStore, Stored
+from geovec_data.mining.plan import NONE, Ints, Items, TaskPlan, spread
+from geovec_data.mining.policy import Candidates
+from geovec_data.mining.search import top_k
+
+Floats = NDArray[np.float32]
+
+_SCENE_PAIRS = 4 << 20  # scores of (example, candidate) pairs at once
+
+
+class Anchors(Protocol):
+    """What candidates must resemble."""
+
+    def vectors(self, examples: Ints) -> tuple[Floats, Ints]:
+        """Return distinct unit vectors, and for each example the number of its own."""
+        ...
+
+
+class QueryAnchors:
+    """Candidates must resemble the example's query."""
+
+    def __init__(self, plan: TaskPlan, items: Items, store: EmbeddingStore) -> None:
+        self._query = plan.query
+        self._store = store
+        distinct, self._number = np.unique(plan.query, return_inverse=True)
+        self._places = store.locate(items.ids.take(pa.array(distinct)))
+
+    def vectors(self, examples: Ints) -> tuple[Floats, Ints]:
+        """See `Anchors.vectors`."""
+        used, own = np.unique(self._number[examples], return_inverse=True)
+        return self._store.take(self._places[used]), own
+
+
+class PositiveAnchors:
+    """Candidates must resemble the example's positives: the normalised mean of their vectors."""
+
+    def __init__(self, plan: TaskPlan, targets: Stored) -> None:
+        self._positives = plan.positives
+        self._pool = plan.pool
+        self._targets = targets
+
+    def vectors(self, examples: Ints) -> tuple[Floats, Ints]:
+        """See `Anchors.vectors`."""
+        row, item = self._positives.take(examples)
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        summed = np.add.reduceat(self._targets.rows(np.searchsorted(self._pool, item)), starts, axis=0)
+        # opposite vectors can cancel; such an example is then near nothing, which is true
+        norms = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return summed / norms, np.arange(len(examples))
+
+
+class SplitScope:
+    """Every target item of the task in the split."""
+
+    def __init__(self, plan: TaskPlan, anchors: Anchors, targets: Stored, device: str) -> None:
+        self.examples: Ints = np.flatnonzero(~plan.in_scene)
+        self._pool = plan.pool
+        self._anchors = anchors
+        self._targets = targets
+        self._device = device
+
+    def sizes(self, examples: Ints) -> Ints:
+        """Return how many candidates each example has."""
+        return np.full(len(examples), len(self._pool))
+
+    def search(self, examples: Ints, depth: int) -> Candidates:
+        """Return the `depth` nearest candidates of each example."""
+        vectors, own = self._anchors.vectors(examples)
+        scores, found = top_k(vectors, self._targets, depth, device=self._device)
+        if len(own) != len(scores) or not np.array_equal(own, np.arange(len(own))):
+            scores, found = scores[own], found[own]
+        row = np.repeat(np.arange(len(examples)), scores.shape[1])
+        return Candidates(row, self._pool[found.ravel()], scores.ravel())
+
+
+class SceneScope:
+    """The target items of the example's own image."""
+
+    def __init__(self, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore) -> None:
+        shown = items.image[plan.pool]
+        order = np.argsort(shown, kind="stable")
+        self._items = plan.pool[order]
+        self._corpus = Stored(store, items.ids.take(pa.array(self._items)))
+        self._image = plan.image
+        self._begin = np.searchsorted(shown[order], plan.image, side="left")
+        self._end = np.searchsorted(shown[order], plan.image, side="right")
+        self._end[plan.image == NONE] = self._begin[plan.image == NONE]
+        chosen = np.flatnonzero(plan.in_scene)
+        self.examples: Ints = chosen[np.argsort(plan.image[chosen], kind="stable")]  # scene by scene
+        self._anchors = anchors
+
+    def sizes(self, examples: Ints) -> Ints:
+        """Return how many candidates each example has."""
+        out: Ints = self._end[examples] - self._begin[examples]
+        return out
+
+    def search(self, examples: Ints, depth: int) -> Candidates:
+        """Return the `depth` nearest candidates of each example; equal scores by item order."""
+        vectors, own = self._anchors.vectors(examples)
+        begin, end = self._begin[examples], self._end[examples]
+        image = self._image[examples]
+        cuts = np.flatnonzero(np.concatenate([[True], image[1:] != image[:-1], [True]]))  # scene by scene
+        found: list[Ints] = []
+        scores: list[Floats] = []
+        for first, last in pairwise(cuts):
+            low, high = int(begin[first]), int(end[first])
+            step = max(1, _SCENE_PAIRS // max(1, high - low))
+            for top in range(first, last, step):
+                some = own[top : min(last, top + step)]
+                block = vectors[some] @ self._corpus.tile(low, high).T
+                nearest = np.argsort(-block, axis=1, kind="stable")[:, :depth]
+                found.append((nearest + low).ravel())
+                scores.append(np.take_along_axis(block, nearest, axis=1).ravel())
+        row = spread(np.minimum(end - begin, depth))
+        return Candidates(row, self._items[np.concatenate(found)], np.concatenate(scores))

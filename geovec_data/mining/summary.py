@@ -1,0 +1,96 @@
+"""What a mining run says of itself: facts for other commands, lines for a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geovec_data.errors import UserError
+from geovec_data.mining.plan import TaskPlan
+from geovec_data.mining.policy import RULE_NAMES
+from geovec_data.mining.task import Tally
+
+SUMMARY = "summary.json"
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a finished run.
+
+    Raises:
+        UserError: when the folder holds no finished run.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{run} holds no readable {SUMMARY} ({error}); move the folder away or choose run=…"
+        ) from error
+    return facts
+
+
+def task_facts(tally: Tally, plan: TaskPlan, k: int) -> dict[str, Any]:
+    """Return a tally as JSON values."""
+    short = sum(tally.short.values())
+    missing = sum((k - have) * count for have, count in tally.short.items())
+    return {
+        "examples": tally.examples,
+        "queries": len(np.unique(plan.query)),
+        "pool": len(plan.pool),
+        "candidates": tally.candidates,
+        "negatives": dict(tally.negatives),
+        "drops": dict(tally.drops),
+        "searched_deeper": tally.deeper,
+        "short": {
+            "examples": short,
+            "missing": missing,
+            "examples_by_negatives": {str(have): tally.short[have] for have in sorted(tally.short)},
+        },
+    }
+
+
+def overall(tasks: dict[str, Any]) -> dict[str, Any]:
+    """Add the tasks' counts up."""
+    return {
+        "examples": sum(t["examples"] for t in tasks.values()),
+        "negatives": sum(sum(t["negatives"].values()) for t in tasks.values()),
+        "drops": {rule: sum(t["drops"][rule] for t in tasks.values()) for rule in RULE_NAMES},
+        "short": {
+            "examples": sum(t["short"]["examples"] for t in tasks.values()),
+            "missing": sum(t["short"]["missing"] for t in tasks.values()),
+        },
+    }
+
+
+def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
+    """Say it in a few lines."""
+    tasks, short, work = facts["tasks"], facts["short"], facts["embedding"]
+    lines = [
+        f"{facts['negatives']:,} negatives for {facts['examples']:,} examples of the {facts['split']} split → {out}",
+    ]
+    width = max(len(t) for t in tasks)
+    for name, t in tasks.items():
+        kinds = " + ".join(f"{n:,} {kind}" for kind, n in t["negatives"].items() if n) or "none"
+        drops = ", ".join(f"{rule} {n:,}" for rule, n in t["drops"].items() if n) or "nothing"
+        lines.append(
+            f"  {name:<{width}}  {t['examples']:,} examples, pool {t['pool']:,}: {kinds}; dropped: {drops}"
+        )
+    if short["examples"]:
+        lines.append(
+            f"{short['examples']:,} examples have fewer than {facts['k']} negatives ({short['missing']:,} missing):"
+            " their pools hold no more"
+        )
+    lines += [f"skipped {name}: {why}" for name, why in facts["skipped"].items()]
+    if work["encoded"]:
+        lines.append(
+            f"embedded {work['encoded']:,} items in {work['seconds']:.1f} s on {facts['device']}"
+            f" ({work['encoded'] / max(work['seconds'], 1e-9):,.0f}/s, the device waited"
+            f" {100 * work['wait_share']:.0f} % of it); {work['reused']:,} were embedded before"
+        )
+    else:
+        lines.append(f"all {work['reused']:,} vectors were there from earlier runs")
+    if facts["split"] != "train":
+        lines.append(f"mined on the {facts['split']} split: not for training")
+    return lines

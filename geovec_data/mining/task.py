@@ -1,0 +1,241 @@
+"""Mine one task: search, judge, search deeper where an example comes up short, choose, write; block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from geovec_data.mining.cache import Stored
+from geovec_data.mining.config import MineConfig
+from geovec_data.mining.output import RowWriter
+from geovec_data.mining.plan import NONE, Bools, Ints, Items, TaskPlan
+from geovec_data.mining.policy import KEPT, RULE_NAMES, Block, Candidates, Truth, judge
+from geovec_data.mining.scope import Anchors
+
+BLOCK = 16384  # examples at a time
+_DEEPER = 4  # times the depth, when the policy leaves too few
+_DEEP_CELLS = 8 << 20  # candidates held at once in a deeper search
+_RULES = pa.array(RULE_NAMES)
+_KINDS = pa.array(["hard", "region"])
+
+
+class Scope(Protocol):
+    """Where candidates come from (`geovec_data.mining.scope`)."""
+
+    examples: Ints
+
+    def sizes(self, examples: Ints) -> Ints:
+        """Return how many candidates each example has."""
+        ...
+
+    def search(self, examples: Ints, depth: int) -> Candidates:
+        """Return the `depth` nearest candidates of each example."""
+        ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What mining a task came to.
+
+    Attributes:
+        examples: examples mined.
+        candidates: candidate rows written.
+        negatives: negative rows written, by kind.
+        drops: candidates dropped, by rule; a candidate counts for the first rule that drops it.
+        deeper: examples that were searched deeper than asked.
+        short: examples with fewer negatives than asked, by the number they have.
+    """
+
+    examples: int = 0
+    candidates: int = 0
+    negatives: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_KINDS.to_pylist(), 0))
+    drops: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RULE_NAMES, 0))
+    deeper: int = 0
+    short: dict[int, int] = field(default_factory=dict)
+
+
+class TaskMiner:
+    """Mines one task of a plan.
+
+    Args:
+        plan: the task.
+        items: the items' columns.
+        anchors: what negatives must resemble.
+        targets: vectors of ``plan.pool``, in its order.
+        config: the run's options.
+    """
+
+    def __init__(
+        self, plan: TaskPlan, items: Items, anchors: Anchors, targets: Stored, config: MineConfig
+    ) -> None:
+        self._plan = plan
+        self._items = items
+        self._anchors = anchors
+        self._targets = targets
+        self._config = config
+        self._truth = Truth(plan, items)
+        self._pool_ids = items.ids.take(pa.array(plan.pool))
+        self._run = pa.array([config.run])
+        self.tally = Tally()
+
+    def mine(
+        self, scope: Scope, candidates: RowWriter, negatives: RowWriter, advance: Callable[[int], None]
+    ) -> None:
+        """Mine the examples of a scope and write their rows; `advance` is told how many are done."""
+        for start in range(0, len(scope.examples), BLOCK):
+            examples = scope.examples[start : start + BLOCK]
+            positive = self._positive_scores(examples)
+            found, verdict = self._found(scope, examples, positive)
+            self._write(examples, found, verdict, positive, candidates, negatives)
+            advance(len(examples))
+
+    def _positive_scores(self, examples: Ints) -> NDArray[np.float32]:
+        """Similarity of each example's least similar positive to its anchor."""
+        vectors, own = self._anchors.vectors(examples)
+        row, item = self._plan.positives.take(examples)
+        rights = self._targets.rows(np.searchsorted(self._plan.pool, item))
+        scores = np.einsum("ij,ij->i", vectors[own[row]], rights)
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        out: NDArray[np.float32] = np.minimum.reduceat(scores, starts)
+        return out
+
+    def _judged(
+        self, scope: Scope, examples: Ints, positive: NDArray[np.float32], depth: int
+    ) -> tuple[Candidates, NDArray[np.int8]]:
+        found = scope.search(examples, depth)
+        block = Block(
+            candidates=found,
+            group=self._truth.group(examples),
+            query=self._plan.query[examples],
+            positive_score=positive,
+            truth=self._truth,
+            config=self._config.policy,
+        )
+        return found, judge(block)
+
+    def _found(
+        self, scope: Scope, examples: Ints, positive: NDArray[np.float32]
+    ) -> tuple[Candidates, NDArray[np.int8]]:
+        """Search to the depth asked for; go on for those examples alone that are short and have more to look at."""
+        depth = self._config.depth
+        found, verdict = self._judged(scope, examples, positive, depth)
+        pieces = [(found, verdict)]
+        sizes = scope.sizes(examples)
+        rows = np.flatnonzero(self._wants_more(found, verdict, len(examples)) & (sizes > depth))
+        self.tally.deeper += len(rows)
+        if len(rows):
+            pieces = [_without(found, verdict, rows, len(examples))]
+        while len(rows):
+            depth = min(depth * _DEEPER, int(sizes[rows].max()))
+            step = max(1, _DEEP_CELLS // depth)
+            again = []
+            for start in range(0, len(rows), step):
+                some = rows[start : start + step]
+                found, verdict = self._judged(scope, examples[some], positive[some], depth)
+                more = np.flatnonzero(self._wants_more(found, verdict, len(some)) & (sizes[some] > depth))
+                again.append(some[more])
+                kept, said = _without(found, verdict, more, len(some))
+                pieces.append((Candidates(some[kept.row], kept.item, kept.score), said))
+            rows = np.concatenate(again)
+        return _joined(pieces)
+
+    def _wants_more(self, found: Candidates, verdict: NDArray[np.int8], count: int) -> Bools:
+        kept = np.bincount(found.row[verdict == KEPT], minlength=count)
+        wanting: Bools = kept < self._config.k
+        if self._config.policy.min_score is not None:  # what lies deeper is less similar still
+            wanting[found.row[found.score < self._config.policy.min_score]] = False
+        return wanting
+
+    def _write(
+        self,
+        examples: Ints,
+        found: Candidates,
+        verdict: NDArray[np.int8],
+        positive: NDArray[np.float32],
+        candidates: RowWriter,
+        negatives: RowWriter,
+    ) -> None:
+        names = self._plan.examples.take(pa.array(examples))
+        place = np.searchsorted(self._plan.pool, found.item)
+        candidates.write(
+            {
+                "example": (names, found.row),
+                "item": (self._pool_ids, place),
+                "rank": _rank(found.row, len(examples)),
+                "score": found.score,
+                "dropped_by": (_RULES, verdict),
+            }
+        )
+        kept = np.flatnonzero(verdict == KEPT)
+        rank = _rank(found.row[kept], len(examples))
+        kept, rank = kept[rank < self._config.k], rank[rank < self._config.k]
+        row = found.row[kept]
+        kind = self._kinds(examples[row], found.item[kept])
+        negatives.write(
+            {
+                "example": (names, row),
+                "item": (self._pool_ids, place[kept]),
+                "rank": rank,
+                "score": found.score[kept],
+                "positive_score": positive[row],
+                "kind": (_KINDS, kind),
+                "run": (self._run, np.zeros(len(row), np.int32)),
+            }
+        )
+        self._count(len(examples), found, verdict, row, kind)
+
+    def _kinds(self, example: Ints, item: Ints) -> NDArray[np.int32]:
+        shown = self._items.image[item]
+        same = (shown == self._plan.image[example]) & (shown != NONE)
+        kinds: NDArray[np.int32] = (same & self._truth.regional).astype(np.int32)
+        return kinds
+
+    def _count(
+        self, examples: int, found: Candidates, verdict: NDArray[np.int8], row: Ints, kind: NDArray[np.int32]
+    ) -> None:
+        tally = self.tally
+        tally.examples += examples
+        tally.candidates += len(found.row)
+        for name, count in zip(tally.negatives, np.bincount(kind, minlength=len(_KINDS)), strict=True):
+            tally.negatives[name] += int(count)
+        for name, count in zip(
+            RULE_NAMES, np.bincount(verdict[verdict != KEPT], minlength=len(_RULES)), strict=True
+        ):
+            tally.drops[name] += int(count)
+        have = np.bincount(row, minlength=examples)
+        for number, count in zip(*np.unique(have[have < self._config.k], return_counts=True), strict=True):
+            tally.short[int(number)] = tally.short.get(int(number), 0) + int(count)
+
+
+def _rank(row: Ints, count: int) -> NDArray[np.int32]:
+    """Number the elements of each row from 0; rows ascend."""
+    starts = np.searchsorted(row, np.arange(count))
+    out: NDArray[np.int32] = (np.arange(len(row)) - starts[row]).astype(np.int32)
+    return out
+
+
+def _without(
+    found: Candidates, verdict: NDArray[np.int8], rows: Ints, count: int
+) -> tuple[Candidates, NDArray[np.int8]]:
+    stays = np.ones(count, np.bool_)
+    stays[rows] = False
+    chosen = stays[found.row]
+    return Candidates(found.row[chosen], found.item[chosen], found.score[chosen]), verdict[chosen]
+
+
+def _joined(pieces: list[tuple[Candidates, NDArray[np.int8]]]) -> tuple[Candidates, NDArray[np.int8]]:
+    if len(pieces) == 1:
+        return pieces[0]
+    row = np.concatenate([c.row for c, _ in pieces])
+    order = np.argsort(row, kind="stable")
+    whole = Candidates(
+        row[order],
+        np.concatenate([c.item for c, _ in pieces])[order],
+        np.concatenate([c.score for c, _ in pieces])[order],
+    )
+    return whole, np.concatenate([v for _, v in pieces])[order]
