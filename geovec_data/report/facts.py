@@ -108,13 +108,14 @@ def synthesised(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def scenes(con: duckdb.DuckDBPyConnection, count: int, seed: int) -> list[SceneFacts]:
-    """Choose scenes in seeded order, those with regions first, spread over parent images."""
+    """Choose scenes in seeded order, those with regions first, spread over classes or parent images."""
     chosen = con.execute(
-        "WITH shown AS (SELECT i.id, i.key, i.scene_class, i.captions, i.parent, md5(i.id || $seed) AS turn,"
+        "WITH shown AS (SELECT i.id, i.key, i.scene_class, i.captions, md5(i.id || $seed) AS turn,"
+        " coalesce(i.scene_class, i.parent) AS kin,"
         " (SELECT min(s.split) FROM image_splits s WHERE s.image = i.id) AS split,"
         " EXISTS (SELECT 1 FROM regions r WHERE r.image = i.id) AS labelled FROM images i)"
         " SELECT id, key, scene_class, captions, split FROM shown ORDER BY labelled DESC,"
-        " row_number() OVER (PARTITION BY labelled, parent ORDER BY turn), turn LIMIT $count",
+        " row_number() OVER (PARTITION BY labelled, kin ORDER BY turn), turn LIMIT $count",
         {"seed": str(seed), "count": count},
     ).fetchall()
     out = []

@@ -55,8 +55,10 @@ class Vectorizer:
     def _load(self) -> Encoder:
         if self._encoder is None:
             from geovec_train.encoder import InterleavedEncoder
+            from geovec_train.load import quiet
 
-            self._encoder = load(self._model, self._folder, self._dataset.path, self.device)
+            with quiet():
+                self._encoder = load(self._model, self._folder, self._dataset.path, self.device)
             if InterleavedEncoder.fits(self._encoder.model[0]):  # the same vectors (3e-6), faster
                 self._encoder.model[0] = InterleavedEncoder.adopt(self._encoder.model[0])
         return self._encoder

@@ -88,7 +88,7 @@ def test_every_section_is_there_and_says_its_numbers(full: str) -> None:
     assert "positive 0.750" in page.texts("mining")
     assert "region 0.800" in page.texts("mining")
     assert page.texts("training").index("warm") < page.texts("training").index("final")
-    assert "30.0 20.0–40.0, chance 1.0" in page.texts("scores")
+    assert "30.0 20.0–40.0 · chance 1.0" in page.texts("scores")
     assert "4 of the scene (median)" in page.texts("scores")
     assert "not applicable: takes no image" in page.texts("scores")
     assert "only 3 parent images" in page.texts("scores")
