@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from geovec_data.expressions.words import with_article
 from geovec_data.ids import normalise_text
 from geovec_data.records import Draft, Region, Scene, Segment, Segments
 from geovec_data.tasks.base import Task
 from geovec_data.tasks.cross_modal import distinct
+from geovec_data.words import with_article
 
 
 def region_item(scene: Scene, region: Region) -> Segments:
