@@ -101,15 +101,16 @@ def _finish(
 ) -> dict[str, Any]:
     from geovec_data.dataset import Dataset
     from geovec_data.manifest_of import manifest_of
+    from geovec_data.schema import BUILD_TABLES
     from geovec_data.store.card import card
     from geovec_data.store.catalog import write_catalog
-    from geovec_data.store.finalize import finalize, swap_in
-    from geovec_data.schema import BUILD_TABLES
+    from geovec_data.store.finalize import bring_to_disk, finalize, swap_in
 
     out = config.out
     records = [journal.units[u.name] for u in sorted(units, key=lambda u: u.name)]
     finished = finalize(out, job.staging, records, config.split, workers)
     swap_in(out, BUILD_TABLES)
+    bring_to_disk(out, finished.shards)
     verdict = reject_verdict(finished.counts, config.checks.max_reject_fraction)
     if verdict:
         summary = _summary(config, finished.counts, done=done, units=len(units), unchanged=False) | {"failed": verdict}
@@ -133,7 +134,7 @@ def make_job(config: BuildConfig, located: Located) -> Job:
 
     for task in config.tasks:
         get_task(task)  # an unknown name is told here, not in a worker
-    checks = {k: v for k, v in (config.checks.model_extra or {}).items()}
+    checks = dict(config.checks.model_extra or {})
     validate(CheckOptions, checks, "checks")
     options = config.reader.options | located.reader_options
     if config.split.method == "official" and "official_split" in _reader_fields(config.reader.name):

@@ -3,44 +3,68 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from geovec_data import ids
 from geovec_data.records import Box, Draft, Reject, Scene, Segments
-from geovec_data.schema import TABLES, arrow_schema
+from geovec_data.schema import BOX, SEGMENT, SEGMENTS, arrow_schema
 
 Struct = dict[str, Any]
 
 
 class Columns:
-    """Rows of one table, held as columns (several times faster to hand to Arrow than rows of dictionaries)."""
+    """Rows of one table, gathered as tuples and handed to Arrow by column (several times faster than by row)."""
 
     def __init__(self, table: str) -> None:
-        self.table = table
-        self._columns: list[list[Any]] = [[] for _ in TABLES[table]]
+        self._schema = arrow_schema(table)
+        self._rows: list[tuple[Any, ...]] = []
 
     def add(self, *values: Any) -> None:
-        """Add one row; values in the order of the schema."""
-        for column, value in zip(self._columns, values, strict=True):
-            column.append(value)
+        """Add one row; values in the order of the schema: boxes as tuples, segments as `Segments`."""
+        self._rows.append(values)
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._rows)
 
     def take(self) -> pa.Table:
         """Return the rows as an Arrow table and forget them."""
-        schema = arrow_schema(self.table)
-        arrays = [pa.array(c, type=f.type) for c, f in zip(self._columns, schema, strict=True)]
-        self._columns = [[] for _ in self._columns]
-        return pa.Table.from_arrays(arrays, schema=schema)
+        if not self._rows:
+            return self._schema.empty_table()
+        columns = zip(*self._rows, strict=True)
+        arrays = [_array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+        self._rows = []
+        return pa.Table.from_arrays(arrays, schema=self._schema)
 
 
-def box_struct(box: Box | None) -> Struct | None:
-    """Return a box as the schema's struct."""
-    return None if box is None else {"x0": box[0], "y0": box[1], "x1": box[2], "y1": box[3]}
+def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    if type_ == BOX:
+        return _boxes(values)
+    if type_ == SEGMENTS:
+        flat = [s for segments in values for s in segments]
+        offsets = np.cumsum([0, *(len(v) for v in values)], dtype=np.int32)
+        inside = [
+            pa.array([s.kind for s in flat], pa.string()),
+            pa.array([s.text for s in flat], pa.string()),
+            pa.array([s.image for s in flat], pa.string()),
+            _boxes([s.box for s in flat]),
+            pa.array([s.lon for s in flat], pa.float64()),
+            pa.array([s.lat for s in flat], pa.float64()),
+        ]
+        struct_ = pa.StructArray.from_arrays(inside, fields=list(SEGMENT))
+        return pa.ListArray.from_arrays(pa.array(offsets), struct_, type=SEGMENTS)
+    return pa.array(values, type_)
+
+
+def _boxes(values: Sequence[Box | None]) -> pa.Array:
+    corners = np.array([v or (0.0, 0.0, 0.0, 0.0) for v in values], dtype=np.float64).reshape(-1, 4)
+    absent = np.array([v is None for v in values], dtype=bool)
+    return pa.StructArray.from_arrays(
+        [pa.array(corners[:, i]) for i in range(4)], fields=list(BOX), mask=pa.array(absent) if absent.any() else None
+    )
 
 
 def pairs(mapping: Iterable[tuple[str, str]]) -> list[Struct]:
@@ -66,6 +90,7 @@ class Emitter:
         self._variants = variants
         self.tables = {name: Columns(name) for name in self.TABLES}
         self._items: set[str] = set()
+        self._recent: dict[Segments, str] = {}
 
     def reject(self, reject: Reject) -> None:
         """Add a reject."""
@@ -78,7 +103,7 @@ class Emitter:
             rid = ids.region_id(scene.image_id, r.box, r.category, r.polygon)
             out.append(rid)
             self.tables["regions"].add(
-                rid, scene.image_id, box_struct(r.box), list(r.polygon) or None, r.visible, r.category,
+                rid, scene.image_id, r.box, list(r.polygon) or None, r.visible, r.category,
                 list(r.ancestors), pairs(r.attributes), list(r.expressions), r.osm_type, r.osm_id,
                 pairs(r.tags.items()), r.lon, r.lat, r.source_index, r.split,
             )  # fmt: skip
@@ -86,26 +111,37 @@ class Emitter:
 
     def item(self, segments: Segments, regions: dict[Box, str]) -> str:
         """Add an item once per unit; returns its id."""
+        known = self._recent.get(segments)
+        if known is not None:
+            return known
         iid = ids.item_id(segments)
+        self._recent[segments] = iid
         if iid in self._items:
             return iid
         self._items.add(iid)
-        kinds = dict.fromkeys(s.kind for s in segments)
-        image = next((s.image for s in segments if s.kind == "image"), None)
-        box = next((s.box for s in segments if s.kind == "box"), None)
-        text = " ".join(s.text or "" for s in segments if s.kind == "text")
+        kinds = dict.fromkeys([s.kind for s in segments])
+        image = box = None
+        texts = []
+        for s in segments:
+            if s.kind == "text":
+                texts.append(s.text or "")
+            elif s.kind == "image":
+                image = image or s.image
+            elif s.kind == "box":
+                box = box or s.box
         self.tables["items"].add(
             iid,
-            [
-                {"kind": s.kind, "text": s.text, "image": s.image, "box": box_struct(s.box), "lon": s.lon, "lat": s.lat}
-                for s in segments
-            ],
+            segments,
             "+".join(kinds),
             image,
             None if box is None else regions.get(box),
-            ids.text_key(text) if "text" in kinds else None,
+            ids.text_key(" ".join(texts)) if texts else None,
         )
         return iid
+
+    def next_scene(self) -> None:
+        """Forget the items of the last scene; nearly all repeats are within one."""
+        self._recent.clear()
 
     def example(self, scene: Scene, draft: Draft, regions: list[str], by_box: dict[Box, str], scene_key: str) -> None:
         """Add one example, its items and its qrels."""
@@ -114,11 +150,18 @@ class Emitter:
         region = None if draft.region is None else regions[draft.region]
         eid = ids.digest("example", draft.task, self._corpus, query, scene.image_id, region)
         variant = int(eid[:8], 16) % self._variants[draft.task]
-        sides = (draft.query, *draft.positives)
-        texts = [s.text or "" for side in sides for s in side if s.kind == "text"]
+        text = _first_text((draft.query, *draft.positives))
         self.tables["examples"].add(
             eid, draft.task, self._corpus, f"{draft.task}/{variant}", query, scene.image_id, region, draft.scope,
-            draft.class_key, ids.text_key(texts[0]) if texts else None, scene_key, draft.split or scene.split,
+            draft.class_key, None if text is None else ids.text_key(text), scene_key, draft.split or scene.split,
         )  # fmt: skip
         for positive in dict.fromkeys(positives):
             self.tables["qrels"].add(eid, positive)
+
+
+def _first_text(sides: Iterable[Segments]) -> str | None:
+    for side in sides:
+        for segment in side:
+            if segment.kind == "text":
+                return segment.text
+    return None

@@ -25,6 +25,7 @@ SEGMENT = pa.struct(
         ("lat", pa.float64()),
     ]
 )
+SEGMENTS = pa.list_(SEGMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "items": (
         _c("id", _S, "hash of the segments"),
-        _c("segments", pa.list_(SEGMENT), "ordered text, image, box and coordinate segments"),
+        _c("segments", SEGMENTS, "ordered text, image, box and coordinate segments"),
         _c("modality", _S, "kinds in order of first appearance, joined by +"),
         _c("image", _S, "first image of the item", null=True),
         _c("region", _S, "region shown by an [image, box] item", null=True),

@@ -13,7 +13,7 @@ from typing import Any
 from geovec_data import ids
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Reject, Scene
-from geovec_data.rows import Columns, Emitter, box_struct, wkb_polygon
+from geovec_data.rows import Columns, Emitter, wkb_polygon
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.writer import IMAGE_GROUP_BYTES, IMAGE_GROUP_ROWS, ShardWriter
 
@@ -155,6 +155,7 @@ class UnitWorker:
         return record
 
     def _emit(self, scene: Scene, emitter: Emitter) -> None:
+        emitter.next_scene()
         regions = emitter.regions(scene)
         by_box: dict[Box, str] = {r.box: i for r, i in zip(scene.regions, regions, strict=True)}
         key = ids.digest("scene", scene.corpus, scene.parent or scene.key)
@@ -167,7 +168,7 @@ class UnitWorker:
     def _image_row(self, s: Scene) -> tuple[Any, ...]:
         return (
             s.image_id, s.data, s.format, s.width, s.height, s.phash, s.corpus, s.key, s.path, s.parent or s.key,
-            box_struct(s.window), s.scene_class, list(s.captions), s.split, s.licence or self.job.licence,
+            s.window, s.scene_class, list(s.captions), s.split, s.licence or self.job.licence,
             s.attribution or self.job.attribution, s.captured, s.crs,
             None if s.transform is None else list(s.transform),
             wkb_polygon(s.footprint), s.lon, s.lat, s.gsd, list(s.synthetic),

@@ -96,6 +96,18 @@ def swap_in(out: Path, tables: tuple[str, ...]) -> None:
     shutil.rmtree(out / ".next")
 
 
+def bring_to_disk(out: Path, shards: tuple[Shard, ...]) -> None:
+    """Flush every shard to disk, several at a time; after this a manifest may name them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def flush(shard: Shard) -> None:
+        with (out / shard.path).open("rb") as handle:
+            os.fsync(handle.fileno())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(flush, shards))
+
+
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
@@ -109,7 +121,7 @@ def _staged(staging: Path, units: list[UnitRecord], table: str) -> list[Path]:
 
 
 def _stream(con: duckdb.DuckDBPyConnection, sql: str, table: str) -> Iterator[pa.RecordBatch]:
-    reader = con.execute(sql).to_arrow_reader(BATCH_ROWS)
+    reader: pa.RecordBatchReader = con.sql(sql).to_arrow_reader(BATCH_ROWS)
     schema = arrow_schema(table)
     for batch in reader:
         yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
@@ -288,7 +300,8 @@ def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
         " FILTER (WHERE official_split IS NOT NULL) AS objects FROM regions GROUP BY image) r ON r.image = i.id"
         " ORDER BY i.id"
     )
-    for batch in con.execute(sql).to_arrow_reader(BATCH_ROWS):
+    reader: pa.RecordBatchReader = con.sql(sql).to_arrow_reader(BATCH_ROWS)
+    for batch in reader:
         for row in batch.to_pylist():
             ring = ring_bounds(row["footprint"])
             box = row["box"]

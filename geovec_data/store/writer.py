@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,18 @@ GEO_METADATA = (
 
 
 class _HashingFile(io.RawIOBase):
-    """A file that knows the sha256 and size of what was written to it."""
+    """A file that knows the sha256 and size of what was written to it.
+
+    It is not brought to disk here: a kill loses nothing that was written, and after a power cut sizes are compared.
+    The final stage brings the finished dataset to disk, before the manifest is written.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._file = path.open("wb")
         self.sha = hashlib.sha256()
         self.size = 0
+        self._given_up = False
 
     def writable(self) -> bool:
         return True
@@ -44,15 +48,20 @@ class _HashingFile(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
+        if self._given_up:
+            return len(view)
         self._file.write(view)
         self.sha.update(view)
         self.size += len(view)
         return len(view)
 
+    def give_up(self) -> None:
+        """Close without caring for the content; what pyarrow still wants to write goes nowhere."""
+        self._given_up = True
+        self._file.close()
+
     def close(self) -> None:
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
         super().close()
 
@@ -91,7 +100,7 @@ class ShardWriter:
             self.rows += table.num_rows
 
     def close(self) -> None:
-        """Finish the file and bring it to disk."""
+        """Finish the file."""
         self._writer.close()
         self._file.close()
 
@@ -102,7 +111,8 @@ class ShardWriter:
         if kind is None:
             self.close()
         else:  # an unfinished file has no name that anything reads; its directory is temporary
-            self._file.close()
+            self._file.give_up()
+            self._writer.close()
 
     def shard(self, path: str) -> Shard:
         """Describe the finished file under its path in the dataset."""
