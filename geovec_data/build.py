@@ -129,6 +129,7 @@ def _finish(
 def make_job(config: BuildConfig, located: Located) -> Job:
     """Gather what the workers need."""
     from geovec_data.checks import CheckOptions
+    from geovec_data.chips import ChipOptions
     from geovec_data.options import validate
     from geovec_data.tasks import get_task
 
@@ -140,6 +141,8 @@ def make_job(config: BuildConfig, located: Located) -> Job:
     if config.split.method == "official" and "official_split" in _reader_fields(config.reader.name):
         options["official_split"] = True
     chip = None if config.chip is None else {"size": config.chip.size, **(config.chip.model_extra or {})}
+    if chip is not None:
+        validate(ChipOptions, chip, "chip")
     return Job(
         corpus=config.name,
         root=located.root,

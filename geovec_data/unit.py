@@ -97,14 +97,16 @@ class UnitWorker:
         if self.job.chip is None:
             yield from read
             return
+        from geovec_data.checks import CheckOptions
         from geovec_data.chips import ChipOptions, cut
 
         options = ChipOptions.model_validate(self.job.chip)
+        checks = CheckOptions.model_validate(self.job.checks)
         for scene in read:
             if isinstance(scene, Reject):
                 yield scene
             else:
-                yield from cut(scene, self.job.root, options)
+                yield from cut(scene, self.job.root, options, checks)
 
     def _describe(self, scene: Scene) -> Scene:
         if self.job.expressions and any(not r.expressions for r in scene.regions):
