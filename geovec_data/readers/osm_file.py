@@ -64,10 +64,11 @@ def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
         .with_filter(flt.EntityFilter(osm.WAY | osm.RELATION | osm.AREA))
         .with_filter(flt.KeyFilter(*KEYS))
     )
-    # What should become an area, and what did. A way comes before its area, a relation after it.
+    # What should become an area and has not yet. osmium hands out areas in batches, so an area can come before or
+    # after the way or relation it is made of.
     ways: dict[int, Feature] = {}
     relations: dict[int, tuple[Feature, tuple[int, ...]]] = {}
-    assembled: set[int] = set()
+    assembled: set[tuple[bool, int]] = set()
     tally.extent = _extent(path)
     with _explained(path):
         for item in processor:
@@ -78,14 +79,14 @@ def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
             if item.is_area():
                 if item.num_rings()[0] == 0:  # osmium's sign for "could not be assembled"
                     continue
-                if is_way:
-                    ways.pop(item.orig_id(), None)
-                else:
-                    assembled.add(item.orig_id())
+                if (ways if is_way else relations).pop(item.orig_id(), None) is None:
+                    assembled.add((is_way, item.orig_id()))
                 yield _area(wkb.create_multipolygon(item), item, tags, is_way)
+            elif (is_way, item.id) in assembled:
+                assembled.remove((is_way, item.id))
             elif is_way and item.is_closed() and tags.get("area") != "no":
                 ways[item.id] = _missing(item, tags, _way_bounds(item.nodes))
-            elif not is_way and tags.get("type") in ("multipolygon", "boundary") and item.id not in assembled:
+            elif not is_way and tags.get("type") in ("multipolygon", "boundary"):
                 members = tuple(m.ref for m in item.members if m.type == "w")
                 relations[item.id] = (_missing(item, tags, None), members)
         yield from _broken(path, ways, relations, tally)

@@ -139,8 +139,9 @@ def windows(width: int, height: int, size: int, overlap: int) -> list[tuple[int,
 
 
 def _starts(length: int, size: int, overlap: int) -> list[int]:
-    step = size - overlap
-    starts = list(range(0, max(length - size, 0) + 1, step))
+    if size >= length:  # a strip no wider than a window
+        return [0]
+    starts = list(range(0, length - size + 1, size - overlap))
     if starts[-1] + size < length:
         starts.append(length - size)
     return starts
