@@ -4,12 +4,14 @@ from __future__ import annotations
 
 _IRREGULAR = {"man": "men", "woman": "women", "person": "people", "child": "children", "foot": "feet", "leaf": "leaves"}
 _SAME = {"aircraft", "sheep", "fish", "people", "trees", "buildings", "vehicles", "cattle"}
+_Y_SOUND = ("eu", "one", "uniform", "unit", "univers", "usa", "use", "util")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def with_article(noun: str) -> str:
-    """``a tree``, ``an airport``; the article follows the first letter."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+    """``a tree``, ``an airport``, ``a university``; the article follows the first sound."""
+    vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(_Y_SOUND)
+    return f"{'an' if vowel else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:

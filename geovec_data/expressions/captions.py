@@ -58,7 +58,7 @@ def _overview(scene: Scene, facts: Predicates, counts: list[tuple[str, int]], rn
     if scene.scene_class:
         opening = f"an aerial image of {with_article(scene.scene_class)} with"
     where = _where(facts, np.ones(len(scene.regions), np.bool_))
-    return " ".join([opening, listed(things)]) + (f", {where}" if where else "")
+    return f"{opening} {listed(things)}" + (f"{' ' if len(scene.regions) == 1 else ', '}{where}" if where else "")
 
 
 def _details(facts: Predicates, counts: list[tuple[str, int]]) -> Iterator[str]:
@@ -70,11 +70,14 @@ def _details(facts: Predicates, counts: list[tuple[str, int]]) -> Iterator[str]:
             place = _place(facts, int(np.flatnonzero(of_it)[0]))
             clauses = [f"{_counted(kind, 1)} is {place}"] if place else []
         else:
-            quarters = {name: int(mask.sum()) for name, mask in _quarters(facts, of_it).items() if mask.any()}
-            first, *rest = [f"{number(k)} {{}} in the {name}" for name, k in quarters.items()]
-            verb = "is" if next(iter(quarters.values())) == 1 else "are"
-            clauses = [listed([first.format(verb), *(r.replace("{} ", "") for r in rest)])]
-            clauses[0] = f"of the {_counted(kind, n)}, {clauses[0]}"
+            quarters = [(name, int(mask.sum())) for name, mask in _quarters(facts, of_it).items() if mask.any()]
+            name, k = quarters[0]
+            if len(quarters) == 1:
+                clauses = [f"the {_counted(kind, n)} are {'both' if n == 2 else 'all'} in the {name}"]
+            else:
+                told = [f"{number(k)} {'is' if k == 1 else 'are'} in the {name}"]
+                told += [f"{number(k)} in the {name}" for name, k in quarters[1:]]
+                clauses = [f"of the {_counted(kind, n)}, {listed(told)}"]
         largest = checker.only(Expression(category=kind, rank=Rank("largest")))
         if largest is not None and of_it[largest] and (place := _place(facts, largest)):
             clauses.append(f"the largest is {place}")

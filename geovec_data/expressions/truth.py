@@ -52,7 +52,7 @@ class Predicates:
         self.size = np.array([width, height], dtype=np.float64)
         self.boxes: Floats = np.array([r.box for r in regions], dtype=np.float64).reshape(-1, 4)
         self.centres: Floats = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-        self._colours = colours
+        self.colours = colours
         # a thin diagonal roof fills little of its box, so the outline counts where it is known; of an object that
         # the image cuts, the area lies between what is seen and the whole
         whole = np.array([polygon_area(r.polygon) if r.polygon else box_area(r.box) / r.visible for r in regions])
@@ -95,11 +95,11 @@ class Predicates:
         key = ("colour", name)
         if key in self._cache:
             return self._cache[key]
-        if self._colours is None:
+        if self.colours is None:
             return self._once(key, np.zeros(len(self.regions), np.int8))
-        own = np.array([c.get(name, 0.0) for c in self._colours])
-        like = own + np.array([sum(c.get(n, 0.0) for n in LOOK_ALIKES[name]) for c in self._colours])
-        known = np.array([bool(c) for c in self._colours])
+        own = np.array([c.get(name, 0.0) for c in self.colours])
+        like = own + np.array([sum(c.get(n, 0.0) for n in LOOK_ALIKES[name]) for c in self.colours])
+        known = np.array([bool(c) for c in self.colours])
         truth = np.where(own >= m.COLOUR_YES, 1, np.where((like <= m.COLOUR_NO) & known, -1, 0))
         return self._once(key, truth.astype(np.int8))
 
