@@ -1,4 +1,7 @@
-"""Opening image files that strangers wrote: inside the root, of a bounded size, whole."""
+"""Opening image files that strangers wrote: inside the root, of a bounded size, whole.
+
+Pixels count as they are stored; an EXIF orientation is not applied, because boxes are not either.
+"""
 
 from __future__ import annotations
 

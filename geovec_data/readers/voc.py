@@ -98,7 +98,8 @@ class Voc(Reader):
         opts = self.options
         check_patterns("reader.annotations", opts.annotations)
         check_patterns("reader.images", opts.images)
-        files = sorted({p.relative_to(self.root).as_posix() for g in opts.annotations for p in self.root.glob(g)})
+        found = {p for g in opts.annotations for p in self.root.glob(g) if not p.name.startswith(".")}
+        files = sorted(p.relative_to(self.root).as_posix() for p in found)
         if not files:
             raise wrong_layout(self.root, " or ".join(opts.annotations), self.layout)
         folders = ImageFolders(self.root, opts.images)

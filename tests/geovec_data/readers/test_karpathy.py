@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,10 @@ import pytest
 from geovec_data.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers import get_reader
-from geovec_data.records import Reject, Scene
+from tests.fixtures import reading
 from tests.fixtures.karpathy import write_rsicd
 
-
-def read(root: Path, **options: Any) -> tuple[list[Scene], list[Reject]]:
-    kind = get_reader("karpathy")
-    reader = kind(root, kind.Options(**options), "c")
-    out = [s for e in reader.entries() for s in reader.read(e)]
-    return [s for s in out if isinstance(s, Scene)], [r for r in out if isinstance(r, Reject)]
+read = partial(reading.read, "karpathy")
 
 
 def rewrite(root: Path, records: Any) -> None:
