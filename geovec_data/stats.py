@@ -31,7 +31,7 @@ def run(config: StatsConfig) -> dict[str, Any]:
         f" {rows['examples']:,} examples, {sum(counts['rejects'].values()):,} refused",
         "",
     ]
-    table = [("task", *SPLIT_COLUMNS)]
+    table: list[tuple[str, ...]] = [("task", *SPLIT_COLUMNS)]
     for task in dataset.manifest.tasks:
         by = counts["tasks"].get(task, {})
         table.append((task, *(f"{by.get(s, 0):,}" for s in SPLIT_COLUMNS)))

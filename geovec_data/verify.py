@@ -21,11 +21,11 @@ SHOWN = 50
 
 # (what is wrong, SQL that lists the offenders' ids)
 REFERENCES: tuple[tuple[str, str], ...] = (
-    ("region of an image that is not there", "SELECT id FROM regions WHERE image NOT IN (SELECT id FROM images)"),
-    ("item of an image that is not there", "SELECT id FROM items WHERE image NOT IN (SELECT id FROM images)"),
-    ("item of a region that is not there", "SELECT id FROM items WHERE region NOT IN (SELECT id FROM regions)"),
+    ("region of an image that is not there", "SELECT id FROM regions WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
+    ("item of an image that is not there", "SELECT id FROM items WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
+    ("item of a region that is not there", "SELECT id FROM items WHERE region IS NOT NULL AND region NOT IN (SELECT id FROM regions)"),
     ("example whose query item is not there", "SELECT id FROM examples WHERE query NOT IN (SELECT id FROM items)"),
-    ("example of an image that is not there", "SELECT id FROM examples WHERE image NOT IN (SELECT id FROM images)"),
+    ("example of an image that is not there", "SELECT id FROM examples WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
     ("example without a positive", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM qrels)"),
     ("example without a split", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM splits)"),
     ("split of an example that is not there", "SELECT example FROM splits WHERE example NOT IN (SELECT id FROM examples)"),
@@ -39,8 +39,6 @@ REFERENCES: tuple[tuple[str, str], ...] = (
         " AND r.box.x1 <= i.width AND r.box.y1 <= i.height AND r.box.x0 < r.box.x1 AND r.box.y0 < r.box.y1)",
     ),
     ("coordinate out of range", "SELECT id FROM images WHERE abs(lon) > 180 OR abs(lat) > 90"),
-    (
-    ),
     ("repeated id in images", "SELECT id FROM images GROUP BY id HAVING count(*) > 1"),
     ("repeated id in regions", "SELECT id FROM regions GROUP BY id HAVING count(*) > 1"),
     ("repeated id in items", "SELECT id FROM items GROUP BY id HAVING count(*) > 1"),
@@ -71,7 +69,8 @@ def run(config: VerifyConfig) -> dict[str, Any]:
     if sound:
         faults += list(_contents(dataset))
         ensure_catalog(dataset)
-    checked = f"{len(dataset.manifest.shards)} shards, {total:,} bytes, {dataset.manifest.counts['rows']['images']:,} images"
+    images = dataset.manifest.counts["rows"]["images"]
+    checked = f"{len(dataset.manifest.shards)} shards, {total:,} bytes, {images:,} images"
     if faults:
         human = [f"{config.dataset}: {len(faults)} faults in {checked}"] + [f"  {f}" for f in faults[:SHOWN]]
         if len(faults) > SHOWN:
@@ -80,7 +79,8 @@ def run(config: VerifyConfig) -> dict[str, Any]:
             human.append("contents were not cross-checked, because a shard is damaged")
         human.append("way out: run the same build again after deleting the damaged files' staging/ and manifest.json")
         return {"command": "verify", "faults": faults, "failed": True, "human": human}
-    return {"command": "verify", "faults": [], "human": [f"{config.dataset}: sound ({checked}; every id and reference checked)"]}
+    human = [f"{config.dataset}: sound ({checked}; every id and reference checked)"]
+    return {"command": "verify", "faults": [], "human": human}
 
 
 def _shard_faults(dataset: Dataset, path: str, table: str, rows: int, size: int, sha: str) -> Iterator[str]:
@@ -92,7 +92,10 @@ def _shard_faults(dataset: Dataset, path: str, table: str, rows: int, size: int,
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     actual = file.stat().st_size
     if digest != sha:
-        yield f"{path}: content differs from the manifest (sha256 {digest[:12]}…, {actual:,} bytes; expected {sha[:12]}…, {size:,})"
+        yield (
+            f"{path}: content differs from the manifest (sha256 {digest[:12]}…, {actual:,} bytes;"
+            f" expected {sha[:12]}…, {size:,})"
+        )
     try:
         with pq.ParquetFile(file) as parquet:
             if parquet.metadata.num_rows != rows:
