@@ -1,8 +1,8 @@
 """From OSM tags to the category of a region: a small curated table of areas that can be seen from above.
 
 Follows the OpenStreetMap wiki's Map Features. A key's ``*`` entry takes values the table does not name; without
-it such values are passed over. Keys are tried in the table's order, so a school building is a school building
-and not the school grounds around it.
+it such values are passed over. Names are nouns that can be counted ("two grass areas"). Keys are tried in the
+table's order, so a school building is a school building and not the school grounds around it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Label = tuple[str, ...]  # the category, then its ancestors, nearest first
 _HOME = ("residential building", "building")
 _FARM = ("farm building", "building")
 _FAITH = ("place of worship", "building")
-_WATER = ("water",)
+_WATER = ("water body",)
 _GREEN = ("vegetation",)
 _PITCH = ("sports pitch", "sports ground")
 
@@ -37,7 +37,7 @@ TABLE: dict[str, dict[str, Label]] = {
         "farm_auxiliary": _FARM,
         "fire_station": ("fire station", "building"),
         "garage": ("garage", "building"),
-        "garages": ("garages", "building"),
+        "garages": ("row of garages", "building"),
         "grandstand": ("grandstand", "building"),
         "greenhouse": ("greenhouse", "building"),
         "hangar": ("hangar", "building"),
@@ -53,7 +53,7 @@ TABLE: dict[str, dict[str, Label]] = {
         "residential": _HOME,
         "retail": ("retail building", "building"),
         "roof": ("roof", "building"),
-        "ruins": ("ruins", "building"),
+        "ruins": ("ruined building", "building"),
         "school": ("school building", "building"),
         "semidetached_house": ("house", *_HOME),
         "shed": ("shed", "building"),
@@ -63,7 +63,7 @@ TABLE: dict[str, dict[str, Label]] = {
         "storage_tank": ("storage tank", "building"),
         "synagogue": ("synagogue", *_FAITH),
         "temple": ("temple", *_FAITH),
-        "terrace": ("terraced houses", *_HOME),
+        "terrace": ("row of houses", *_HOME),
         "train_station": ("train station", "building"),
         "university": ("university building", "building"),
         "warehouse": ("warehouse", "building"),
@@ -108,7 +108,7 @@ TABLE: dict[str, dict[str, Label]] = {
         "storage_tank": ("storage tank",),
         "wastewater_plant": ("wastewater plant",),
         "water_tower": ("water tower",),
-        "water_works": ("water works",),
+        "water_works": ("water treatment plant",),
     },
     "power": {
         "plant": ("power plant",),
@@ -128,27 +128,27 @@ TABLE: dict[str, dict[str, Label]] = {
         "riverbank": ("river", *_WATER),
     },
     "natural": {
-        "bare_rock": ("bare rock",),
+        "bare_rock": ("rock area",),
         "beach": ("beach",),
         "glacier": ("glacier",),
-        "grassland": ("grassland", *_GREEN),
+        "grassland": ("grassland area", *_GREEN),
         "heath": ("heath", *_GREEN),
-        "sand": ("sand",),
-        "scrub": ("scrub", *_GREEN),
+        "sand": ("sand area",),
+        "scrub": ("scrub area", *_GREEN),
         "water": _WATER,
         "wetland": ("wetland",),
         "wood": ("forest", *_GREEN),
     },
     "landuse": {
-        "allotments": ("allotments", *_GREEN),
+        "allotments": ("allotment garden", *_GREEN),
         "basin": ("basin", *_WATER),
         "cemetery": ("cemetery",),
         "commercial": ("commercial area",),
         "construction": ("construction site",),
-        "farmland": ("farmland",),
+        "farmland": ("farm field",),
         "farmyard": ("farmyard",),
         "forest": ("forest", *_GREEN),
-        "grass": ("grass", *_GREEN),
+        "grass": ("grass area", *_GREEN),
         "industrial": ("industrial area",),
         "landfill": ("landfill",),
         "meadow": ("meadow", *_GREEN),

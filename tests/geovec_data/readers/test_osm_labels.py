@@ -256,7 +256,7 @@ def test_missing_labels_say_what_is_accepted(tmp_path: Path) -> None:
         ({"building": "yes", "amenity": "school"}, True, ("school building", "building")),
         ({"amenity": "school"}, True, ("school grounds",)),
         ({"leisure": "pitch", "sport": "tennis;padel"}, True, ("tennis court", "sports pitch", "sports ground")),
-        ({"natural": "water", "water": "pond"}, True, ("pond", "water")),
+        ({"natural": "water", "water": "pond"}, True, ("pond", "water body")),
         ({"highway": "pedestrian"}, True, None),
         ({"highway": "pedestrian"}, False, ("pedestrian square",)),
         ({"highway": "pedestrian", "area": "yes"}, True, ("pedestrian square",)),
