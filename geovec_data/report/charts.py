@@ -71,7 +71,7 @@ def curve(
         parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{t:,g}</text>')
     if len(points) > 24:
         parts.append(f'<polyline class="raw" points="{" ".join(at(*p) for p in points)}"/>')
-        ys = smooth(ys, len(points) / 20)
+        ys = smooth(ys, max(7.0, len(points) / 15))
     line = " ".join(at(x, y) for x, y in zip(xs, ys, strict=True))
     parts.append(f'<polyline class="line" points="{line}"/>')
     parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">step</text>')
@@ -103,7 +103,7 @@ def histogram(first: Sequence[int], second: Sequence[int], edges: tuple[float, f
         edges: values at the left of the first bin and the right of the last.
         label: what a screen reader says.
     """
-    width, height, foot = 460.0, 120.0, 22.0
+    width, height, foot = 250.0, 70.0, 20.0
     step = width / len(first)
 
     def stairs(counts: Sequence[int]) -> str:
@@ -120,7 +120,7 @@ def histogram(first: Sequence[int], second: Sequence[int], edges: tuple[float, f
         f'<line class="axis" x1="0" x2="{width:g}" y1="{height:g}" y2="{height:g}"/>',
     ]
     span = edges[1] - edges[0]
-    for t in nice_ticks(*edges, 6):
+    for t in nice_ticks(*edges, 4):
         if edges[0] <= t <= edges[1]:
             x = (t - edges[0]) / span * width
             anchor = "start" if x < 8 else "end" if x > width - 8 else "middle"

@@ -115,6 +115,7 @@ def scenes(con: duckdb.DuckDBPyConnection, count: int, seed: int) -> list[SceneF
         " (SELECT min(s.split) FROM image_splits s WHERE s.image = i.id) AS split,"
         " EXISTS (SELECT 1 FROM regions r WHERE r.image = i.id) AS labelled FROM images i)"
         " SELECT id, key, scene_class, captions, split FROM shown ORDER BY labelled DESC,"
+        " split = 'unused',"
         " row_number() OVER (PARTITION BY labelled, kin ORDER BY turn), turn LIMIT $count",
         {"seed": str(seed), "count": count},
     ).fetchall()
@@ -154,7 +155,7 @@ def examples(
         "SELECT id, split, scope, instruction, query FROM (SELECT e.*, row_number() OVER"
         " (PARTITION BY e.image ORDER BY md5(e.id || $seed)) AS turn"
         f" FROM example_splits e WHERE e.task = $task {limit})"
-        " ORDER BY turn, md5(id || $seed) LIMIT $count",
+        " ORDER BY split = 'unused', turn, md5(id || $seed) LIMIT $count",
         {"task": task, "seed": str(seed), "count": count},
     ).fetchall()
     out = []

@@ -33,8 +33,8 @@ class Page:
         shown, further = facts.categories(self.con)
         return {
             "m": manifest,
-            "title": ", ".join(s.title for s in manifest.sources) or manifest.recipe.get("name", "dataset"),
-            "summary": self._summary(),
+            "title": self._title(),
+            "summary": "" if self._sample() else manifest.recipe.get("summary", ""),
             "name": self.config.dataset.resolve().name,
             "totals": facts.totals(self.con),
             "synthesised": facts.synthesised(self.con),
@@ -52,12 +52,14 @@ class Page:
             "metrics": METRICS,
         }
 
-    def _summary(self) -> str:
-        """Describe the corpus in a sentence; a sample must not be introduced with the whole corpus's figures."""
-        manifest = self.dataset.manifest
-        if any(s.kind == "sample" for s in manifest.sources):
-            return f"A small real sample in the layout of {manifest.recipe.get('title', 'the corpus')}, not the corpus."
-        return str(manifest.recipe.get("summary", ""))
+    def _sample(self) -> bool:
+        return any(s.kind == "sample" for s in self.dataset.manifest.sources)
+
+    def _title(self) -> str:
+        """Name the corpus; a sample must not be introduced as the whole, nor with the whole's figures."""
+        recipe = self.dataset.manifest.recipe
+        title = str(recipe.get("title") or recipe.get("name") or "dataset")
+        return f"Sample in the layout of {title}" if self._sample() else title
 
     def _scene(self, scene: facts.SceneFacts) -> dict[str, Any]:
         marks = [Mark(box, "region", ring) for box, _, ring in scene.regions]
@@ -112,17 +114,17 @@ class Page:
             cards = self._mined_cards(task.name, found.view)
             if cards:
                 groups.append({"task": task, "cards": cards})
-        bins = runs.score_histograms(self.con)
-        chart = None
-        if bins:
-            label = f"scores of positives and negatives from {bins[2][0]:.2f} to {bins[2][1]:.2f}"
-            chart = charts.histogram(bins[0], bins[1], bins[2], label=label)
+        histograms = []
+        for name, positives, negatives, ends in runs.score_histograms(self.con):
+            label = f"{name}: scores of positives and negatives from {ends[0]:.2f} to {ends[1]:.2f}"
+            histograms.append((name, charts.histogram(positives, negatives, ends, label=label)))
         return {
             "name": found.name,
-            "summary": found.summary,
+            "encoder": runs.encoder_name(found.summary),
+            "scores_are": found.summary.get("scores_are", "cosine similarity to the query"),
             "drops": runs.drop_counts(found.summary),
             "counts": runs.mined_counts(self.con),
-            "histogram": chart,
+            "histograms": histograms,
             "groups": groups,
         }
 
@@ -179,7 +181,8 @@ class Page:
                 if (m := row.get("metrics", {}).get(name))
             ]
             rows.append({"row": row, "pool": runs.pool_words(row), "cells": cells})
-        return {"scores": scores, "rows": rows}
+        above = set(self.dataset.manifest.notes)  # the page's head says these already
+        return {"scores": scores, "rows": rows, "remarks": [n for n in scores.get("notes", []) if n not in above]}
 
 
 def degrees(value: float, positive: str, negative: str) -> str:

@@ -6,6 +6,7 @@ Every text in it is a stranger's: the template escapes all of it and the page's 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,6 +67,7 @@ def run(config: ReportConfig) -> dict[str, Any]:
     )
     style = Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8"))
     env.filters["web"] = web_address
+    env.filters["unhashed"] = lambda text: re.sub(r"sha256:([0-9a-f]{12})[0-9a-f]{52}", r"sha256:\1…", text)
     html = env.get_template("template.html").render(**values, style=style, pictures=pictures.definitions())
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(out.name + ".tmp")

@@ -15,7 +15,7 @@ from geovec_data.errors import UserError, suggest
 from geovec_data.report.facts import one
 
 NEGATIVES = 4  # shown of one example
-BINS = 46
+BINS = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +109,31 @@ def mined_counts(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, in
 
 def score_histograms(
     con: duckdb.DuckDBPyConnection,
-) -> tuple[list[int], list[int], tuple[float, float]] | None:
-    """Count positive and negative scores over common bins; None without negatives."""
-    low = one(con, "SELECT least(min(score), min(positive_score)) FROM mined")
-    if low is None:
-        return None
-    high = max(one(con, "SELECT greatest(max(score), max(positive_score)) FROM mined"), low + 1e-6)
+) -> list[tuple[str, list[int], list[int], tuple[float, float]]]:
+    """Count the scores of positives (one of each example) and of negatives over common bins, task by task.
 
-    def counts(column: str, source: str) -> list[int]:
-        out = [0] * BINS
-        bins = f"least(floor(({column} - $low) / ($high - $low) * {BINS}), {BINS - 1})::INTEGER"
-        for at, n in con.execute(
-            f"SELECT {bins}, count(*) FROM {source} GROUP BY 1", {"low": low, "high": high}
-        ).fetchall():
-            out[at] = n
-        return out
-
-    positives = counts("p", "(SELECT example, any_value(positive_score) AS p FROM mined GROUP BY example)")
-    return positives, counts("score", "mined"), (low, high)
+    Returns:
+        Task, counts of positives, counts of negatives, and the ends of the range; bins are of equal width.
+    """
+    con.execute(
+        "CREATE OR REPLACE VIEW mined_scores AS SELECT e.task, m.score, false AS good FROM mined m"
+        " JOIN examples e ON e.id = m.example UNION ALL SELECT any_value(e.task), any_value(m.positive_score), true"
+        " FROM mined m JOIN examples e ON e.id = m.example GROUP BY m.example"
+    )
+    ranges = con.execute("SELECT task, min(score), max(score) FROM mined_scores GROUP BY 1 ORDER BY 1").fetchall()
+    out = []
+    for task, low, high in ranges:
+        high = max(high, low + 1e-6)
+        counts = {True: [0] * BINS, False: [0] * BINS}
+        rows = con.execute(
+            f"SELECT good, least(floor((score - $low) / ($high - $low) * {BINS}), {BINS - 1})::INTEGER, count(*)"
+            " FROM mined_scores WHERE task = $task GROUP BY ALL",
+            {"low": low, "high": high, "task": task},
+        ).fetchall()
+        for good, at, n in rows:
+            counts[good][at] = n
+        out.append((task, counts[True], counts[False], (low, high)))
+    return out
 
 
 def training(folder: Path) -> Training | None:
@@ -189,6 +196,14 @@ def finite(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def drop_counts(summary: dict[str, Any]) -> list[tuple[str, int]]:
-    """Return the mining rules with the candidates each dropped, most first, from a run's summary."""
-    drops = summary.get("drops", {})
-    return sorted(((str(k), int(v)) for k, v in drops.items() if _is_number(v)), key=lambda kv: (-kv[1], kv[0]))
+    """Return the mining rules with the candidates each dropped over all tasks, most first, from a run's summary."""
+    totals: dict[str, int] = {}
+    for task in summary.get("tasks", {}).values():
+        for rule, n in task.get("drops", {}).items():
+            totals[rule] = totals.get(rule, 0) + int(n)
+    return sorted(totals.items(), key=lambda kv: (-kv[1], kv[0]))
+
+
+def encoder_name(summary: dict[str, Any]) -> str:
+    """Return the encoder of a mining run as its user named it."""
+    return str(summary.get("encoder", {}).get("name", "unknown"))

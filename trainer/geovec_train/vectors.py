@@ -11,7 +11,7 @@ from geovec_data.errors import UserError
 from geovec_data.mining.cache import EmbeddingStore, Key, Role
 from geovec_data.mining.embed import embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
-from geovec_data.mining.model_folder import find
+from geovec_data.mining.model_folder import find, fingerprint
 
 
 class Vectorizer:
@@ -46,8 +46,8 @@ class Vectorizer:
         self._encoder: Encoder | None = None
         try:
             self._folder = find(model)
-            known = read_card(model, self._folder, dataset.path)
-            self.card: Card = known or self._load().card
+            self._mark = fingerprint(self._folder)
+            self.card: Card = read_card(model, self._mark, dataset.path) or self._load().card
         except UserError as error:  # mining, whose code this is, calls the option encoder
             raise UserError(str(error).replace("encoder=", "model=", 1)) from error
         self.codecs = self.card.codecs(box, coordinate)
@@ -58,7 +58,7 @@ class Vectorizer:
             from geovec_train.load import quiet
 
             with quiet():
-                self._encoder = load(self._model, self._folder, self._dataset.path, self.device)
+                self._encoder = load(self._model, self._folder, self._mark, self._dataset.path, self.device)
             if InterleavedEncoder.fits(self._encoder.model[0]):  # the same vectors (3e-6), faster
                 self._encoder.model[0] = InterleavedEncoder.adopt(self._encoder.model[0])
         return self._encoder
@@ -82,7 +82,7 @@ class Vectorizer:
         """
         role: Role = "target" if instruction is None else "query"
         said = instruction if self.card.messages else None  # an encoder without messages gets no instruction
-        store = EmbeddingStore(self._dataset.path, Key(self.card.fingerprint, role, said, self.codecs.name))
+        store = EmbeddingStore(self._dataset.path, Key(self._mark, role, said, self.codecs.name))
         wanted = pa.array(ids, pa.string())
         if len(store.missing(wanted)):
             embed(

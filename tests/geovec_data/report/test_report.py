@@ -131,7 +131,7 @@ def test_a_strangers_text_is_never_markup(tmp_path: Path, evil: str) -> None:
     recipe = {"name": evil, "title": evil, "summary": evil}
     leaks = {evil: {"count": 1, "of": 2, "unit": evil, "samples": [], "note": evil}, evil + "2": [evil]}
     dataset = book.write(tmp_path / "d", notes=(evil,), recipe=recipe, leaks=leaks, kind=evil)
-    mined(dataset, encoder=evil, drops={evil: 3})
+    mined(dataset, encoder={"name": evil}, tasks={evil: {"drops": {evil: 3}}}, scores_are=evil)
     model = trained(tmp_path / "m")
     file = scored(model, dataset, notes=(evil,))
     file.write_text(file.read_text().replace("region_to_text", "region_to_text\\u003cscript\\u003e"))
