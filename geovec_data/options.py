@@ -67,15 +67,14 @@ def resolve(model: type[BaseModel], key: str, command: str) -> tuple[list[str], 
     path = key.split(".")
     at: type[BaseModel] | None = model
     annotation: Any = None
-    for depth, name in enumerate(path):
+    for name in path:
         if at is None:
             return path, None
         field = at.model_fields.get(name)
         if field is None:
             if at.model_config.get("extra") == "allow":
                 return path, None
-            prefix = ".".join(path[:depth])
-            known = [f"{prefix}.{n}" if prefix else n for n in at.model_fields]
+            known = names(model) if len(path) > 1 else list(model.model_fields)
             raise UserError(f"unknown option '{key}'.{suggest(key, known)} See: {command} --help")
         annotation = field.annotation
         at = _models(annotation)
@@ -83,6 +82,15 @@ def resolve(model: type[BaseModel], key: str, command: str) -> tuple[list[str], 
         path.append(short)
         annotation = at.model_fields[short].annotation
     return path, annotation
+
+
+def names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return every dotted option name of a model."""
+    out: list[str] = []
+    for name, field in model.model_fields.items():
+        nested = _models(field.annotation)
+        out += names(nested, f"{prefix}{name}.") if nested else [prefix + name]
+    return out
 
 
 def parse_value(key: str, text: str, annotation: Any) -> Any:

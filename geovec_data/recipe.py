@@ -223,7 +223,7 @@ def apply_sample(tree: dict[str, Any]) -> dict[str, Any]:
     for key, value in sample.items():
         if key in SAMPLE_OWN:
             continue
-        out[key] = merge(out[key], value) if key in ("checks", "split", "synthesise", "source") else value
+        out[key] = merge(out.get(key) or {}, value) if key in ("checks", "split", "synthesise", "source") else value
     return out
 
 

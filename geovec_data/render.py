@@ -6,16 +6,18 @@ sentence-transformers takes for every vision-language model; text-only encoders 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
+from geovec_data import images
 from geovec_data.boxes import BoxCodec, box_codec
 from geovec_data.geo import CoordinateCodec, coordinate_codec
 from geovec_data.records import Segments
+
+MAX_PIXELS = 2**28  # the checks' own limit; a dataset holds nothing larger unless its recipe raised it
 
 ImageBytes = Callable[[str], bytes]
 ImageSize = Callable[[str], tuple[int, int]]
@@ -93,8 +95,16 @@ def to_text(rendered: list[tuple[str, str]]) -> str:
 
 
 def decode_image(data: bytes, max_side: int | None = None) -> Image.Image:
-    """Decode to RGB; JPEGs larger than twice `max_side` are decoded at a reduced size (libjpeg DCT scaling)."""
-    picture = Image.open(io.BytesIO(data))
+    """Decode to RGB: alpha is dropped, deeper pixels are stretched to 8 bits.
+
+    Args:
+        data: encoded bytes of an image that a build let in.
+        max_side: JPEGs larger than twice this are decoded at a reduced size (libjpeg's DCT scaling).
+
+    Raises:
+        BadImage: the bytes are no whole image.
+    """
+    picture = images.open_image(data, MAX_PIXELS)
     if max_side and picture.format == "JPEG":
         picture.draft("RGB", (max_side * 2, max_side * 2))
-    return picture.convert("RGB")
+    return images.decode_pixels(picture).convert("RGB")

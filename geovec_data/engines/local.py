@@ -56,6 +56,8 @@ def process(
     Raises:
         ResourceFault: when a worker process died (out of memory, most often).
     """
+    if not units:
+        return
     if workers == 1 or len(units) == 1:
         single = UnitWorker(job)
         for unit in units:

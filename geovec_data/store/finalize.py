@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from geovec_data import leaks, split
 from geovec_data.ids import digest
 from geovec_data.recipe import SplitOptions
-from geovec_data.schema import arrow_schema
+from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
 from geovec_data.store.writer import ShardWriter, write_stream
@@ -344,7 +344,7 @@ def _counts(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) ->
     ).fetchall():
         by_level.setdefault(level, {})[code] = n
     return {
-        "rows": {t: sum(s.rows for s in shards if s.table == t) for t in dict.fromkeys(s.table for s in shards)},
+        "rows": {t: sum(s.rows for s in shards if s.table == t) for t in BUILD_TABLES},
         "tasks": tasks,
         "images_by_split": pairs("SELECT split, count(*) FROM image_splits GROUP BY 1 ORDER BY 1"),
         "images_by_corpus": pairs("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1"),
