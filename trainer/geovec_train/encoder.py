@@ -197,9 +197,7 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
             return self._tower(hidden.view(len(shapes), shape[0] * shape[1], -1), shape).flatten(0, 1)
         out: list[torch.Tensor | None] = [None] * len(shapes)
         for shape, members in by_shape.items():
-            for n, seen in zip(
-                members, self._tower(torch.stack([chunks[m] for m in members]), shape), strict=True
-            ):
+            for n, seen in zip(members, self._tower(torch.stack([chunks[m] for m in members]), shape), strict=True):
                 out[n] = seen
         return torch.cat([seen for seen in out if seen is not None])
 

@@ -13,6 +13,8 @@ from geovec_data.ids import digest
 from geovec_train.config import TINY, TrainConfig
 
 SETTINGS_FILE = "train.json"
+SUMMARY_FILE = "summary.json"
+CHECKPOINT = "checkpoint"  # transformers' own name: it reads the step from it
 # Options that change nothing in what is learnt, and paths, whose content is compared instead.
 _FREE = {"dataset", "out", "model", "negatives", "save_every", "keep", "log_every", "cache_mb", "device"}
 
@@ -31,20 +33,22 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
     if out.exists() and not out.is_dir():
         raise UserError(f"out={out} is a file; choose a folder")
     if not file.is_file():
-        held = [p.name for p in out.iterdir() if p.name != ".lock"] if out.is_dir() else []
+        held = sorted(p.name for p in out.iterdir() if p.name != ".lock") if out.is_dir() else []
         if held:
             raise UserError(f"out={out} holds things that are no run of geovec-train ({held[0]}, …); choose another")
-        out.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".tmp")
-        part.write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(file)
+    elif (out / SUMMARY_FILE).is_file() or checkpoints(out / "checkpoints"):
+        there = json.loads(file.read_text(encoding="utf-8"))
+        other = [f"{k}: {there.get(k)} there, {v} asked" for k, v in asked.items() if there.get(k) != v]
+        if other:
+            raise UserError(
+                f"out={out} holds a run with other settings ({'; '.join(other[:4])}). Choose another out, or delete it"
+            )
         return
-    there = json.loads(file.read_text(encoding="utf-8"))
-    other = [f"{k}: {there.get(k)} there, {v} asked" for k, v in asked.items() if there.get(k) != v]
-    if other:
-        raise UserError(
-            f"out={out} holds a run with other settings ({'; '.join(other[:4])}). Choose another out, or delete it"
-        )
+    # a new run, or one that stopped before its first checkpoint: nothing is lost
+    out.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".tmp")
+    part.write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(file)
 
 
 def settings(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def _hash(folder: Path) -> str:
     """Hash the weights (or Parquet files) and configuration of a folder, by content."""
     h = hashlib.sha256()
     kinds = ("*.safetensors", "*.parquet", "*.json")
-    own = {SETTINGS_FILE, "summary.json"}
+    own = {SETTINGS_FILE, SUMMARY_FILE}
     for file in sorted(p for kind in kinds for p in folder.glob(kind) if p.name not in own):
         h.update(f"{file.name}:{file.stat().st_size};".encode())
         with file.open("rb") as handle:
@@ -73,8 +77,14 @@ def _hash(folder: Path) -> str:
 
 def finished(out: Path) -> dict[str, Any] | None:
     """Return the summary of a finished run, or None."""
-    file = out / "summary.json"
+    file = out / SUMMARY_FILE
     if not file.is_file():
         return None
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return summary
+
+
+def checkpoints(home: Path) -> list[Path]:
+    """Return the whole checkpoints of a run, oldest first."""
+    found = [p for p in home.glob(f"{CHECKPOINT}-*") if p.name.rpartition("-")[2].isdigit()]
+    return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))

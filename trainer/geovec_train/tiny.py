@@ -130,9 +130,7 @@ def build_tiny(
     from geovec_train.encoder import InterleavedEncoder
 
     if side % (PATCH * MERGE) or side <= 0:
-        raise ValueError(
-            f"side={side}: a multiple of {PATCH * MERGE} is needed (patch {PATCH} × merge {MERGE})"
-        )
+        raise ValueError(f"side={side}: a multiple of {PATCH * MERGE} is needed (patch {PATCH} × merge {MERGE})")
     tokenizer = train_tokenizer(texts)
     images = Qwen2VLImageProcessorPil(
         min_pixels=side**2, max_pixels=side**2, patch_size=PATCH, merge_size=MERGE, temporal_patch_size=1

@@ -14,7 +14,7 @@ from geovec_data.progress import say
 from geovec_data.store.lock import exclusive
 from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet, load_train
-from geovec_train.resume import begin, finished
+from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
 from geovec_train.runs import choose_run, train_tasks
 
 __all__ = ["TrainConfig", "run"]
@@ -58,7 +58,6 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
     from geovec_train.load import publish, quiet
     from geovec_train.sampler import Schedule
     from geovec_train.setup import make_batches, make_model, make_trainer
-    from geovec_train.trainer import checkpoints
 
     schedule = Schedule(train, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights)
     set_seed(config.seed)
@@ -80,9 +79,9 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
     publish(model, config.out)
     summary = _summary(config, dataset, train, schedule.weights, negatives, curve.points(), time.perf_counter() - start)
     (config.out / "README.md").write_text(_card(summary), encoding="utf-8")
-    part = config.out / "summary.json.tmp"
+    part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(config.out / "summary.json")
+    part.replace(config.out / SUMMARY_FILE)
     return summary
 
 

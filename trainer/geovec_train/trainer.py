@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from geovec_data.errors import GeoVecError
 from geovec_train.load import save_model
 from geovec_train.loader import Ahead
 from geovec_train.loss import MaskedInfoNCE
+from geovec_train.resume import CHECKPOINT, checkpoints
 
 LOSS_FILE = "loss.safetensors"
 
@@ -57,12 +57,13 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """
         loss = self.loss(inputs["features"], inputs["plan"])
         if not torch.isfinite(loss):
+            value = float(loss.detach())
             file = Path(self.args.output_dir).parent / "bad_batch.json"
             step = self.state.global_step + 1
-            bad = {"step": step, "loss": str(float(loss)), "examples": inputs["examples"]}
+            bad = {"step": step, "loss": str(value), "examples": inputs["examples"]}
             file.write_text(json.dumps(bad, indent=1) + "\n", encoding="utf-8")
             raise GeoVecError(
-                f"the loss became {float(loss)} at step {step}; the ids of that batch's {len(inputs['examples'])}"
+                f"the loss became {value} at step {step}; the ids of that batch's {len(inputs['examples'])}"
                 f" examples are in {file}. Try a smaller lr, or look at those examples"
             )
         return (loss, {}) if return_outputs else loss
@@ -78,7 +79,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         staging = home / ".writing"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        name = f"{CHECKPOINT}-{self.state.global_step}"
         self._staging = str(staging)
         try:
             super()._save_checkpoint(model, trial)
@@ -101,9 +102,3 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         super()._load_from_checkpoint(resume_from_checkpoint)
         own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
         self.loss.load_state_dict(own, strict=False)
-
-
-def checkpoints(home: Path) -> list[Path]:
-    """Return the whole checkpoints of a run, oldest first."""
-    found = [p for p in home.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if p.name.rpartition("-")[2].isdigit()]
-    return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]))

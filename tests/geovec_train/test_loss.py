@@ -1,0 +1,145 @@
+"""The loss against the same loss written out plainly, and gradient caching against none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from geovec_train.loss import MaskedInfoNCE, masked_infonce
+from geovec_train.tiny import build_tiny
+
+
+def plain_loss(queries: Tensor, candidates: Tensor, plan: dict[str, Tensor], scale: float, symmetric: bool) -> float:
+    """InfoNCE by loops over lists of numbers."""
+    score = [
+        [scale * sum(a * b for a, b in zip(q, c, strict=True)) for c in candidates.tolist()] for q in queries.tolist()
+    ]
+    positive = plan["positive"].tolist()
+    directions = []
+    forward, backward = [], []
+    for i, p in enumerate(positive):
+        allowed = [c for c in range(len(candidates)) if plan["forward"][i][c]]
+        if len(allowed) > 1:
+            forward.append(-math.log(math.exp(score[i][p]) / sum(math.exp(score[i][c]) for c in allowed)))
+        allowed = [j for j in range(len(queries)) if plan["backward"][i][j]]
+        if len(allowed) > 1:
+            backward.append(-math.log(math.exp(score[i][p]) / sum(math.exp(score[j][p]) for j in allowed)))
+    directions = [forward, backward] if symmetric else [forward]
+    return sum(sum(d) / len(d) if d else 0.0 for d in directions) / len(directions)
+
+
+def random_plan(seed: int, batch: int, candidates: int) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    positive = torch.randint(0, candidates, (batch,), generator=g)
+    forward = torch.rand(batch, candidates, generator=g) < 0.6
+    backward = torch.rand(batch, batch, generator=g) < 0.6
+    forward[0] = False  # an example without any negative, as ragged negatives allow
+    backward[1] = False
+    forward[torch.arange(batch), positive] = True
+    backward[torch.arange(batch), torch.arange(batch)] = True
+    return {"positive": positive, "forward": forward, "backward": backward}
+
+
+def unit(seed: int, rows: int, dim: int = 5) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(torch.randn(rows, dim, generator=g, dtype=torch.float64), dim=1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_loss_equals_the_plain_one(seed: int, symmetric: bool) -> None:
+    queries, candidates, plan = unit(seed, 7), unit(seed + 100, 11), random_plan(seed, 7, 11)
+    expected = plain_loss(queries, candidates, plan, 9.0, symmetric)
+    found = masked_infonce(queries, candidates, plan, torch.tensor(9.0, dtype=torch.float64), symmetric)
+    assert float(found) == pytest.approx(expected, abs=1e-9)
+
+
+def test_masked_pairs_get_no_gradient() -> None:
+    queries, candidates = unit(0, 3).requires_grad_(), unit(1, 4).requires_grad_()
+    plan = {
+        "positive": torch.tensor([0, 1, 2]),
+        "forward": torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0]]).bool(),
+        "backward": torch.eye(3).bool(),
+    }
+    masked_infonce(queries, candidates, plan, torch.tensor(5.0), True).backward()
+    assert queries.grad is not None
+    assert candidates.grad is not None
+    assert queries.grad[2].abs().max() == 0  # no negative at all
+    assert candidates.grad[3].abs().max() == 0  # masked for everyone
+    assert candidates.grad[0].abs().max() > 0
+
+
+def test_a_batch_without_negatives_costs_nothing_and_is_finite() -> None:
+    queries = unit(0, 2).requires_grad_()
+    plan = {"positive": torch.tensor([0, 1]), "forward": torch.eye(2).bool(), "backward": torch.eye(2).bool()}
+    loss = masked_infonce(queries, unit(1, 2), plan, torch.tensor(5.0), True)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert queries.grad is not None
+    assert torch.isfinite(queries.grad).all()
+
+
+class Drop(torch.nn.Module):
+    """Dropout on the embeddings' way, as a module of the stack."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = torch.nn.Dropout(0.5)
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+        features["token_embeddings"] = self.drop(features["token_embeddings"])
+        return features
+
+
+def gradients(model: SentenceTransformer, mini_batch: int, chunks: int = 0) -> tuple[float, dict[str, Tensor]]:
+    loss = MaskedInfoNCE(model, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=mini_batch)
+    from tests.geovec_train.test_encoder import message, picture
+
+    texts, seen = [f"pier {n}" for n in range(7)], [message("see", picture(n)) for n in range(4)]
+    seen.append(message(picture(9), "and", picture(8, 300, 90)))
+    features = [model.preprocess(texts), model.preprocess(seen)]
+    plan = random_plan(3, 5, 7)
+    plan |= {"query": torch.tensor([7, 8, 9, 10, 11]), "candidate": torch.arange(7)}
+    torch.manual_seed(0)
+    if chunks:  # without the cache, embedding in the same pieces, so that dropout draws the same numbers
+        pieces = (
+            [texts[i : i + chunks] for i in range(0, 7, chunks)],
+            [seen[i : i + chunks] for i in range(0, 5, chunks)],
+        )
+        reps = [[model(model.preprocess(p))["sentence_embedding"] for p in group] for group in pieces]
+        value = loss.calculate_loss(reps, plan)
+    else:
+        value = loss(features, plan)
+    model.zero_grad()
+    value.backward()
+    grads = {n: p.grad.clone() for n, p in loss.named_parameters() if p.grad is not None}
+    assert grads.keys() >= {"log_scale"}
+    return float(value.detach()), grads
+
+
+@pytest.mark.parametrize("mini_batch", [1, 3, 64])
+def test_gradient_caching_equals_plain_training(mini_batch: int) -> None:
+    model = build_tiny(["pier 0123456789 see and"], seed=0).train()
+    plain, expected = gradients(model, 0)
+    cached, found = gradients(model, mini_batch)
+    assert cached == pytest.approx(plain, abs=1e-6)
+    assert found.keys() == expected.keys()
+    for name, grad in expected.items():
+        assert torch.allclose(found[name], grad, atol=3e-6, rtol=1e-4), name
+
+
+def test_gradient_caching_replays_dropout() -> None:
+    tiny = build_tiny(["pier 0123456789 see and"], seed=0)
+    model = SentenceTransformer(modules=[tiny[0], Drop(), tiny[1], tiny[2]], device="cpu").train()
+    plain, expected = gradients(model, 0, chunks=3)
+    cached, found = gradients(model, 3)
+    assert cached == pytest.approx(plain, abs=1e-6)
+    for name, grad in expected.items():
+        assert torch.allclose(found[name], grad, atol=3e-6, rtol=1e-4), name
+    model.eval()
+    assert gradients(model, 3)[0] != pytest.approx(plain, abs=1e-3)
