@@ -54,6 +54,8 @@ def open_index(labels: Path, cache: Path) -> LabelIndex:
     if not (folder / "index.json").is_file():
         try:
             cache.mkdir(parents=True, exist_ok=True)
+            if folder.is_dir() and not (folder / "index.json").is_file():  # somebody deleted half of it
+                shutil.rmtree(folder)
             work = Path(tempfile.mkdtemp(prefix=".osm-", dir=cache))
         except OSError as error:
             raise ResourceFault(

@@ -92,9 +92,12 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
                     "extent": shapely.to_wkt(extent, rounding_precision=9),
                 }
             )
-    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
-        db.register("raw", dataset.dataset(raw))
-        db.execute(_SORT.format(out=str(out).replace("'", "''"), rows=GROUP_ROWS))
+    try:
+        with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
+            db.register("raw", dataset.dataset(raw))
+            db.execute(_SORT.format(out=str(out).replace("'", "''"), rows=GROUP_ROWS))
+    except duckdb.IOException as error:  # a full disk
+        raise OSError(str(error)) from error
     raw.unlink()
     shutil.rmtree(work / "spill", ignore_errors=True)
     (work / "index.json").write_text(json.dumps({"files": facts}), encoding="utf-8")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from geovec_data.errors import UserError
+from geovec_data.errors import ResourceFault, UserError
+from geovec_data.readers import osm_index
 from geovec_data.readers.osm_categories import KEYS, TABLE, label_of
 from geovec_data.readers.osm_index import LabelIndex, open_index
 from geovec_data.readers.osm_labels import Feature, Tally, features
@@ -120,6 +121,45 @@ def test_the_index_is_found_again_by_content(tmp_path: Path) -> None:
     moved.write_text(moved.read_text().replace("Ghar", "Home"))
     changed = by_name(index(moved, tmp_path).query(WORLD))
     assert changed["way/1"].tags["name"] == "Home"
+
+
+def test_another_process_may_finish_the_same_index_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = small_town(tmp_path / "town.osm")
+    real = osm_index.build_index
+
+    def slower(files: tuple[Path, ...], work: Path) -> None:
+        monkeypatch.setattr(osm_index, "build_index", real)
+        assert index(file, tmp_path).count == 7  # the other process
+        real(files, work)
+
+    monkeypatch.setattr(osm_index, "build_index", slower)
+    assert index(file, tmp_path).count == 7
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_half_deleted_index_is_built_again(tmp_path: Path) -> None:
+    file = small_town(tmp_path / "town.osm")
+    index(file, tmp_path)
+    (folder,) = (tmp_path / "cache").iterdir()
+    (folder / "index.json").unlink()
+    assert index(file, tmp_path).count == 7
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_files: tuple[Path, ...], work: Path) -> None:
+        (work / "half").write_text("x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(osm_index, "build_index", full)
+    with pytest.raises(ResourceFault, match="No space left"):
+        index(small_town(tmp_path / "town.osm"), tmp_path)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(ResourceFault, match="set GEOVEC_CACHE"):
+        index(small_town(tmp_path / "town.osm"), tmp_path)
 
 
 def test_a_cache_path_with_odd_letters_works(tmp_path: Path) -> None:
