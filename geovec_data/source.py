@@ -44,7 +44,7 @@ def locate(config: BuildConfig) -> Located:
         from geovec_data.fetch import fetch_hub
 
         root = fetch_hub(source.hub, source.revision or "main", None)
-        return Located(root, "hub", f"{source.hub}@{source.revision or 'main'}")
+        return Located(root, "hub", f"{source.hub}@{root.name}")  # the folder is named by the commit it was resolved to
     if source.imagery or source.labels:
         return _imagery(config)
     if source.root is None:

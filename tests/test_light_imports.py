@@ -13,15 +13,12 @@ from tests.fixtures.dataset import caption_dataset
 
 HEAVY = ("osgeo", "geopandas", "rasterio", "osmnx", "polars", "shapely", "pyproj", "pyogrio", "fiona", "osmium")
 
+# None in sys.modules makes an import fail and `importlib.util.find_spec` answer None, as if nothing were installed
 BLOCKER = f"""
 import sys
 
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {HEAVY!r}:
-            raise ImportError(name + " is blocked in this test")
-
-sys.meta_path.insert(0, Block())
+for name in {HEAVY!r}:
+    sys.modules[name] = None
 """
 
 RUN = (
@@ -44,7 +41,7 @@ call(geovec_data.cli.main, "report", f"dataset={dataset}", f"model={work}/final"
 
 def test_blocker_blocks() -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKER + "import polars"], capture_output=True, text=True)
-    assert "polars is blocked" in done.stderr
+    assert "ModuleNotFoundError" in done.stderr
 
 
 def test_mine_train_eval_and_report_run_without_geospatial_packages(tmp_path: Path) -> None:
@@ -57,6 +54,6 @@ def test_mine_train_eval_and_report_run_without_geospatial_packages(tmp_path: Pa
 
 @pytest.mark.parametrize("module", ["geovec_data.cli", "geovec_data.build", "geovec_data.recipe", "geovec_data.unit"])
 def test_commands_start_light(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in {(*HEAVY, 'torch', 'pandas', 'sklearn', 'duckdb')!r} if m in sys.modules])"
+    code = f"import sys, {module}; print([m for m in {(*HEAVY, 'torch', 'pandas', 'sklearn', 'duckdb')!r} if sys.modules.get(m)])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
