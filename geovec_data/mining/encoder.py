@@ -148,8 +148,8 @@ def describe(model: Any, name: str, mark: str) -> Card:
         mark,
         tuple(m for m in model.modalities if isinstance(m, str)),
         int(model.get_embedding_dimension()),
-        box=saved.get("box"),
-        coordinate=saved.get("coordinate"),
+        box=saved.get("box_codec"),
+        coordinate=saved.get("coordinate_codec"),
     )
 
 
