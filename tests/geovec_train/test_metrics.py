@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from geovec_train.metrics import METRICS, Ranks, hit_at, interval, per_query, reciprocal_rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from geovec_train.metrics import METRICS, Ranks, hit_at, interval, per_query, reciprocal_rank
 
 
 def ranks_of(scores: list[int], right: set[int]) -> Ranks:
