@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -120,25 +120,19 @@ def guarded(command: Callable[[], Summary], program: str) -> int:
     """Run a command, print the human lines of its summary, and turn failures into one message and a code."""
     try:
         summary = command()
+        for line in summary.get("human", []):
+            print(line)
+        sys.stdout.flush()
     except GeoVecError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted; the same command continues where it stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # `geovec-data describe … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    for line in summary.get("human", []):
-        print(line)
-    if summary.get("failed"):
-        return 1
-    return 0
-
-
-def as_json(value: Any) -> str:
-    """Format a summary for a file."""
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    return 1 if summary.get("failed") else 0
 
 
 if __name__ == "__main__":

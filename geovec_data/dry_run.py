@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from geovec_data.records import Reject
 from geovec_data.recipe import BuildConfig
+from geovec_data.records import Reject
 from geovec_data.unit import Job, Unit, UnitWorker
 
 LOOK_AT = 12
@@ -17,7 +17,7 @@ def rehearse(config: BuildConfig, job: Job, units: list[Unit], todo: list[Unit])
     entries = sorted((e for u in units for e in u.entries), key=lambda e: e.key)
     worker = UnitWorker(job)
     counts: Counter[str] = Counter()
-    tasks: Counter[str] = Counter({t: 0 for t in config.tasks})
+    tasks: Counter[str] = Counter(dict.fromkeys(config.tasks, 0))
     rejects: Counter[str] = Counter()
     step = max(len(entries) // LOOK_AT, 1)
     looked = entries[::step][:LOOK_AT]

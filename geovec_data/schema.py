@@ -75,7 +75,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("id", _S, "hash of image, box, category, polygon"),
         _c("image", _S, "image id"),
         _c("box", BOX, "float pixels, origin top-left, half-open, clipped to the image"),
-        _c("polygon", POINTS, "ring x0, y0, x1, y1, … in pixels, unclipped", null=True),
+        _c(
+            "polygon",
+            POINTS,
+            "outer ring x0, y0, x1, y1, … in pixels; may reach outside the image (recipe osm: clipped to it)",
+            null=True,
+        ),
         _c("visible", _F, "share of the object's area inside the image"),
         _c("category", _S, "the corpus's label"),
         _c("ancestors", STRINGS, "broader categories, nearest first"),

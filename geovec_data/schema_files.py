@@ -49,10 +49,10 @@ def generate() -> dict[str, str]:
     """Return the text of every file of ``schemas/`` by its name."""
     sql = [f"-- GeoVec catalog, schema version {SCHEMA_VERSION}. Generated; do not edit."]
     for table, columns in TABLES.items():
-        lines = [
-            f'  "{c.name}" {sql_type(c.type)}{"" if c.nullable else " NOT NULL"}{"," if n < len(columns) else ""} -- {c.doc}'
-            for n, c in enumerate(columns, 1)
-        ]
+        lines = []
+        for n, c in enumerate(columns, 1):
+            end = "," if n < len(columns) else ""
+            lines.append(f'  "{c.name}" {sql_type(c.type)}{"" if c.nullable else " NOT NULL"}{end} -- {c.doc}')
         sql.append("\n".join([f"CREATE TABLE {table} (", *lines, ");"]))
     tables = {
         "schema_version": SCHEMA_VERSION,

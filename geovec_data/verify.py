@@ -19,31 +19,47 @@ from geovec_data.store.catalog import ensure_catalog
 
 SHOWN = 50
 
-# (what is wrong, SQL that lists the offenders' ids)
-REFERENCES: tuple[tuple[str, str], ...] = (
-    ("region of an image that is not there", "SELECT id FROM regions WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
-    ("item of an image that is not there", "SELECT id FROM items WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
-    ("item of a region that is not there", "SELECT id FROM items WHERE region IS NOT NULL AND region NOT IN (SELECT id FROM regions)"),
-    ("example whose query item is not there", "SELECT id FROM examples WHERE query NOT IN (SELECT id FROM items)"),
-    ("example of an image that is not there", "SELECT id FROM examples WHERE image IS NOT NULL AND image NOT IN (SELECT id FROM images)"),
-    ("example without a positive", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM qrels)"),
-    ("example without a split", "SELECT id FROM examples WHERE id NOT IN (SELECT example FROM splits)"),
-    ("split of an example that is not there", "SELECT example FROM splits WHERE example NOT IN (SELECT id FROM examples)"),
-    ("qrel of an example that is not there", "SELECT example FROM qrels WHERE example NOT IN (SELECT id FROM examples)"),
-    ("qrel of an item that is not there", "SELECT item FROM qrels WHERE item NOT IN (SELECT id FROM items)"),
-    ("pool row of an item that is not there", "SELECT item FROM pool WHERE item NOT IN (SELECT id FROM items)"),
-    ("image without a split", "SELECT id FROM images WHERE id NOT IN (SELECT image FROM image_splits)"),
-    (
-        "region box outside its image, empty or inverted",
-        "SELECT r.id FROM regions r JOIN images i ON i.id = r.image WHERE NOT (r.box.x0 >= 0 AND r.box.y0 >= 0"
-        " AND r.box.x1 <= i.width AND r.box.y1 <= i.height AND r.box.x0 < r.box.x1 AND r.box.y0 < r.box.y1)",
-    ),
-    ("coordinate out of range", "SELECT id FROM images WHERE abs(lon) > 180 OR abs(lat) > 90"),
-    ("repeated id in images", "SELECT id FROM images GROUP BY id HAVING count(*) > 1"),
-    ("repeated id in regions", "SELECT id FROM regions GROUP BY id HAVING count(*) > 1"),
-    ("repeated id in items", "SELECT id FROM items GROUP BY id HAVING count(*) > 1"),
-    ("repeated id in examples", "SELECT id FROM examples GROUP BY id HAVING count(*) > 1"),
+# column → the id that it must be, where it is not null
+KEYS: tuple[tuple[str, str, str], ...] = (
+    ("regions", "image", "images.id"),
+    ("items", "image", "images.id"),
+    ("items", "region", "regions.id"),
+    ("examples", "query", "items.id"),
+    ("examples", "image", "images.id"),
+    ("examples", "region", "regions.id"),
+    ("examples", "id", "qrels.example"),
+    ("examples", "id", "splits.example"),
+    ("splits", "example", "examples.id"),
+    ("qrels", "example", "examples.id"),
+    ("qrels", "item", "items.id"),
+    ("pool", "item", "items.id"),
+    ("pool", "image", "images.id"),
+    ("images", "id", "image_splits.image"),
+    ("image_splits", "image", "images.id"),
 )
+UNIQUE = ("images", "regions", "items", "examples")
+# what is wrong → SQL that lists the offenders' ids
+RULES: dict[str, str] = {
+    "region box outside its image, empty or inverted": (
+        "SELECT r.id FROM regions r JOIN images i ON i.id = r.image WHERE NOT (r.box.x0 >= 0 AND r.box.y0 >= 0"
+        " AND r.box.x1 <= i.width AND r.box.y1 <= i.height AND r.box.x0 < r.box.x1 AND r.box.y0 < r.box.y1)"
+    ),
+    "coordinate out of range": "SELECT id FROM images WHERE abs(lon) > 180 OR abs(lat) > 90",
+    "unknown split": "SELECT example FROM splits WHERE split NOT IN ('train', 'val', 'test', 'unused')",
+}
+
+
+def checks() -> Iterator[tuple[str, str]]:
+    """Yield every cross-check: what is wrong, and the SQL that lists the offenders."""
+    for table, column, target in KEYS:
+        other, key = target.split(".")
+        yield (
+            f"{table}.{column} is in no {target}",
+            f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT {key} FROM {other})",
+        )
+    for table in UNIQUE:
+        yield f"repeated id in {table}", f"SELECT id FROM {table} GROUP BY id HAVING count(*) > 1"
+    yield from RULES.items()
 
 
 class VerifyConfig(BaseModel):
@@ -133,7 +149,7 @@ def _contents(dataset: Dataset) -> Iterator[str]:
                 yield f"region {r['id']}: its content has another hash"
     con = dataset.connect()
     try:
-        for what, sql in REFERENCES:
+        for what, sql in checks():
             offenders = con.execute(f"SELECT * FROM ({sql}) ORDER BY 1 LIMIT {SHOWN + 1}").fetchall()
             for (offender,) in offenders[:SHOWN]:
                 yield f"{what}: {offender}"

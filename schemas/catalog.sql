@@ -31,7 +31,7 @@ CREATE TABLE regions (
   "id" VARCHAR NOT NULL, -- hash of image, box, category, polygon
   "image" VARCHAR NOT NULL, -- image id
   "box" STRUCT("x0" DOUBLE, "y0" DOUBLE, "x1" DOUBLE, "y1" DOUBLE) NOT NULL, -- float pixels, origin top-left, half-open, clipped to the image
-  "polygon" DOUBLE[], -- ring x0, y0, x1, y1, … in pixels, unclipped
+  "polygon" DOUBLE[], -- outer ring x0, y0, x1, y1, … in pixels; may reach outside the image (recipe osm: clipped to it)
   "visible" DOUBLE NOT NULL, -- share of the object's area inside the image
   "category" VARCHAR NOT NULL, -- the corpus's label
   "ancestors" VARCHAR[] NOT NULL, -- broader categories, nearest first

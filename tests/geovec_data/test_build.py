@@ -174,7 +174,7 @@ def test_death_at_each_stage_is_continued(corpus: Path, tmp_path: Path, stage: s
     target = {
         "unit rename": "geovec_data.unit.json.dumps",
         "journal": "geovec_data.store.journal.Journal.add",
-        "final": "geovec_data.store.finalize._splits",
+        "final": "geovec_data.store.finalize.write_splits",
         "swap": "geovec_data.store.finalize.swap_in",
         "manifest": "geovec_data.store.card.card",
     }[stage]

@@ -1,0 +1,119 @@
+"""Which units a build has and which of them are still to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from geovec_data import __version__
+from geovec_data.errors import UserError
+from geovec_data.ids import digest
+from geovec_data.readers.base import Entry, Reader
+from geovec_data.recipe import BuildConfig
+from geovec_data.schema import SCHEMA_VERSION
+from geovec_data.store.journal import Journal, UnitRecord, unit_record
+from geovec_data.unit import Job, Unit
+
+# the parts of a recipe that decide what a unit holds; the split and the place of the source do not
+CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence")
+
+
+def recipe_fingerprint(config: BuildConfig) -> str:
+    """Hash what decides a unit's content: recipe parts, checks, number of units, schema and tool version."""
+    tree = config.model_dump(mode="json")
+    parts = {k: tree[k] for k in CONTENT_KEYS}
+    checks = {k: v for k, v in tree["checks"].items() if k != "max_reject_fraction"}
+    official = config.split.method == "official"
+    return digest(json.dumps([parts, checks, official, config.units, SCHEMA_VERSION, __version__], sort_keys=True))
+
+
+def plan(reader: Reader, recipe: str, config: BuildConfig) -> list[Unit]:
+    """Put the reader's entries into hash buckets and fingerprint each bucket's input.
+
+    Raises:
+        UserError: when two entries have one key.
+    """
+    buckets: dict[int, list[Entry]] = defaultdict(list)
+    seen: set[str] = set()
+    for entry in reader.entries():
+        if entry.key in seen:
+            raise UserError(f"{reader.root}: two records have the key '{entry.key}'; keys must be unique")
+        seen.add(entry.key)
+        buckets[int(digest(entry.key)[:8], 16) % config.units].append(entry)
+    shared = [str(_stat(p)) for p in reader.shared()]
+    units = []
+    for bucket in sorted(buckets):
+        entries = tuple(sorted(buckets[bucket], key=lambda e: e.key))
+        parts = [recipe, *shared]
+        for e in entries:
+            parts += [e.key, json.dumps(e.payload, sort_keys=True, default=str)]
+            parts += [f"{f}:{_stat(reader.root / f)}" for f in e.files]
+        units.append(Unit(f"{config.name}-{bucket:05d}", digest(*parts), recipe, entries))
+    return units
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        s = path.stat()
+    except OSError:
+        return None
+    return s.st_size, s.st_mtime_ns
+
+
+def pending(journal: Journal, staging: Path, units: list[Unit]) -> list[Unit]:
+    """Return the units that are not staged, or were staged from another input."""
+    todo = []
+    for unit in units:
+        record = journal.units.get(unit.name)
+        if record is None or record.stat != unit.stat:
+            record = _staged_record(staging, unit)  # renamed, but killed before the journal's line
+            if record is not None:
+                journal.units[unit.name] = record
+        if record is None or not _whole(staging, record):
+            todo.append(unit)
+    return todo
+
+
+def _staged_record(staging: Path, unit: Unit) -> UnitRecord | None:
+    file = staging / unit.name / "unit.json"
+    if not file.is_file():
+        return None
+    record = unit_record(json.loads(file.read_text(encoding="utf-8")))
+    return record if record.stat == unit.stat else None
+
+
+def _whole(staging: Path, record: UnitRecord) -> bool:
+    for table, (_, size, _) in record.files.items():
+        stat = _stat(staging / record.unit / f"{table}.parquet")
+        if stat is None or stat[0] != size:
+            return False
+    return True
+
+
+def same_content(job: Job, todo: list[Unit], journal: Journal, workers: int) -> list[Unit]:
+    """Drop the units whose content is unchanged although a size or time differs (``rehash=true``)."""
+    from geovec_data.engines import local
+
+    changed = []
+    known = [u for u in todo if u.name in journal.units and _whole(job.staging, journal.units[u.name])]
+    for unit, content in local.process(job, known, workers, "content"):
+        record = journal.units[unit.name]
+        if record.content == content:
+            journal.add(replace(record, stat=unit.stat))
+        else:
+            changed.append(unit)
+    fresh = [u for u in todo if u not in known]
+    return sorted(changed + fresh, key=lambda u: u.name)
+
+
+def forget(journal: Journal, staging: Path, units: list[Unit]) -> None:
+    """Remove staged units that the corpus no longer has, and leftovers of killed workers."""
+    names = {u.name for u in units}
+    for folder in staging.iterdir():
+        if folder.name not in names:
+            shutil.rmtree(folder)
+    for name in set(journal.units) - names:
+        del journal.units[name]

@@ -1,0 +1,46 @@
+"""What a finished build holds, counted for the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from geovec_data.ids import digest
+from geovec_data.schema import BUILD_TABLES
+from geovec_data.store.manifest import Shard
+from geovec_data.store.sql import path_list
+
+
+def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> dict[str, Any]:
+    """Count rows, examples by task and split, categories and rejects; needs the views of the build's tables."""
+
+    def pairs(sql: str) -> dict[str, Any]:
+        return {str(k): v for k, v in con.execute(sql).fetchall()}
+
+    tasks: dict[str, dict[str, int]] = {}
+    for task, name, n in con.execute(
+        "SELECT e.task, s.split, count(*) FROM examples e JOIN splits s ON s.example = e.id GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall():
+        tasks.setdefault(task, {})[name] = n
+    rejects = path_list([fresh / s.path for s in shards if s.table == "rejects"])
+    by_level: dict[str, dict[str, int]] = {}
+    for level, code, n in con.execute(
+        f"SELECT level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall():
+        by_level.setdefault(level, {})[code] = n
+    return {
+        "rows": {t: sum(s.rows for s in shards if s.table == t) for t in BUILD_TABLES},
+        "tasks": tasks,
+        "images_by_split": pairs("SELECT split, count(*) FROM image_splits GROUP BY 1 ORDER BY 1"),
+        "images_by_corpus": pairs("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1"),
+        "synthetic": {
+            what: con.execute("SELECT count(*) FROM images WHERE list_contains(synthetic, ?)", [what]).fetchall()[0][0]
+            for what in ("captions", "expressions")
+        },
+        "regions_by_category": pairs("SELECT category, count(*) FROM regions GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"),
+        "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
+        "rejects_by_level": by_level,
+        "digest": digest(*(s.sha256 for s in shards)),
+    }

@@ -1,0 +1,91 @@
+"""Image shards of the final stage: big unit files are linked as they are, small ones packed, duplicates left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from geovec_data.store.journal import UnitRecord
+from geovec_data.store.manifest import Shard
+from geovec_data.store.sql import path_list, staged
+from geovec_data.store.writer import ShardWriter
+
+SMALL_UNIT = 4 << 20  # image files below this are packed together, the others linked as they are
+PACKED = 32 << 20
+
+# (image id, key) of a copy that goes → (key of the one that stays, corpus, path)
+Duplicates = dict[tuple[str, str], tuple[str, str, str]]
+
+
+def duplicate_images(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord]) -> Duplicates:
+    """Find images that occur twice: (id, key) of every copy but the first by key → (first key, corpus, path)."""
+    files = staged(staging, units, "images")
+    if not files:
+        return {}
+    rows = con.execute(
+        "SELECT id, key, first, corpus, path FROM"
+        " (SELECT id, key, corpus, path, min(key) OVER (PARTITION BY id) AS first"
+        f" FROM read_parquet({path_list(files)})) WHERE key <> first"
+    ).fetchall()
+    return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows}
+
+
+def write_images(fresh: Path, staging: Path, units: list[UnitRecord], duplicates: Duplicates) -> list[Shard]:
+    """Link big image files as they are; pack small ones and those that lose a duplicate."""
+    shards: list[Shard] = []
+    gone = pa.array([f"{i}\x1f{k}" for i, k in duplicates], type=pa.string())
+    affected = {i for i, _ in duplicates}
+    writer: ShardWriter | None = None
+    written = 0
+
+    def close() -> None:
+        nonlocal writer, written
+        if writer is not None:
+            writer.close()
+            if writer.rows:
+                shards.append(writer.shard(f"images/{writer.path.name}"))
+            writer, written = None, 0
+
+    (fresh / "images").mkdir()
+    for unit in units:
+        rows, size, sha = unit.files["images"]
+        if not rows:
+            continue
+        source = staging / unit.unit / "images.parquet"
+        name = f"part-{len(shards) + (writer is not None):05d}.parquet"
+        has_duplicate = bool(affected) and bool(
+            affected & set(pq.read_table(source, columns=["id"]).column("id").to_pylist())
+        )
+        if size >= SMALL_UNIT and not has_duplicate:
+            close()
+            link(source, fresh / "images" / name)
+            shards.append(Shard(table="images", path=f"images/{name}", rows=rows, bytes=size, sha256=sha))
+            continue
+        if writer is None:
+            writer = ShardWriter(fresh / "images" / name, "images")
+        with pq.ParquetFile(source) as parquet:
+            for group in range(parquet.num_row_groups):
+                table = parquet.read_row_group(group)
+                if has_duplicate:
+                    tagged = pc.binary_join_element_wise(table.column("id"), table.column("key"), "\x1f")
+                    table = table.filter(pc.invert(pc.is_in(tagged, value_set=gone)))
+                writer.write(table)
+                written += table.get_total_buffer_size()
+        if written >= PACKED:
+            close()
+    close()
+    return shards
+
+
+def link(source: Path, target: Path) -> None:
+    """Hard-link a file, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
