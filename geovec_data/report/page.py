@@ -182,7 +182,10 @@ class Page:
             ]
             rows.append({"row": row, "pool": runs.pool_words(row), "cells": cells})
         above = set(self.dataset.manifest.notes)  # the page's head says these already
-        return {"scores": scores, "rows": rows, "remarks": [n for n in scores.get("notes", []) if n not in above]}
+        remarks = [n for n in scores.get("notes", []) if n not in above]
+        if scores.get("dataset_fingerprint") not in (None, self.dataset.manifest.fingerprint):
+            remarks.insert(0, "These scores are of another build of this dataset; run geovec-eval again.")
+        return {"scores": scores, "rows": rows, "remarks": remarks}
 
 
 def degrees(value: float, positive: str, negative: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import duckdb
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.report.facts import one
+from geovec_data.store.manifest import MANIFEST
 
 NEGATIVES = 4  # shown of one example
 BINS = 36
@@ -79,9 +81,13 @@ def mining_run(con: duckdb.DuckDBPyConnection, dataset: Path, wanted: str | None
     if wanted is None and len(names) > 1:
         return f"There are several mining runs ({', '.join(names)}); choose one with run=<name>."
     name = wanted or names[0]
+    summary = read_json(folder / name / "summary.json") or {}
+    mined_on = summary.get("settings", {}).get("dataset")
+    if mined_on not in (None, hashlib.sha256((dataset / MANIFEST).read_bytes()).hexdigest()):
+        return f"The mining run {name} is of another build of this dataset; mine again to see its negatives here."
     file = str(folder / name / "negatives.parquet").replace("'", "''")
     con.execute(f"CREATE OR REPLACE VIEW mined AS SELECT * FROM read_parquet('{file}')")
-    return MiningRun(name, read_json(folder / name / "summary.json") or {}, "mined")
+    return MiningRun(name, summary, "mined")
 
 
 def negatives_of(con: duckdb.DuckDBPyConnection, example: str) -> tuple[float | None, list[Negative], int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -182,6 +184,22 @@ def test_several_mining_runs_are_named_and_one_can_be_chosen(tmp_path: Path) -> 
     assert "Run beta" in Elements(report(dataset, run="beta")).texts("mining")
     with pytest.raises(UserError, match="Did you mean 'alpha'"):
         run(ReportConfig(dataset=dataset, run="alpa"))
+
+
+def test_jobs_of_another_build_are_told_apart(tmp_path: Path) -> None:
+    dataset = painted(tmp_path / "d", scenes=6)
+    same = hashlib.sha256((dataset / "manifest.json").read_bytes()).hexdigest()
+    mined(dataset, settings={"dataset": same})
+    model = trained(tmp_path / "m")
+    file = scored(model, dataset)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dataset_fingerprint": "f" * 64}))
+    page = Elements(report(dataset, model=model))
+    assert "another build" not in page.texts("mining") + page.texts("scores")
+    mined(dataset, settings={"dataset": "0" * 64})
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dataset_fingerprint": "0" * 64}))
+    page = Elements(report(dataset, model=model))
+    assert "The mining run first is of another build of this dataset" in page.texts("mining")
+    assert "These scores are of another build of this dataset" in page.texts("scores")
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
