@@ -33,7 +33,9 @@ class EvalConfig(BaseModel):
         description="union: every positive that any example gives a query is right; own: each example by itself with"
         " its own positives, as papers with one ground truth per query score",
     )
-    out: Path | None = Field(None, description="folder to write; null: <model>/eval/<dataset name>")
+    out: Path | None = Field(
+        None, description="folder to write; null: <model>/eval/<dataset name> (hub: eval/<model>/…)"
+    )
     bootstrap: int = Field(1000, ge=0, description="replicates of the bootstrap interval; 0: no interval")
     seed: int = Field(0, description="of the bootstrap")
     box: str | None = Field(None, description="box codec; null: the one saved with the model, else qwen2vl")
