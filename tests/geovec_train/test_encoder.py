@@ -229,3 +229,27 @@ def test_tiny_reads_numbers_digit_by_digit_and_boxes_by_their_tokens() -> None:
 def test_side_must_fit_the_patches(side: int) -> None:
     with pytest.raises(ValueError, match="multiple of 28"):
         build_tiny(TEXTS, seed=0, side=side)
+
+
+def test_one_picture_in_many_items_is_seen_once(
+    fast: SentenceTransformer, stock: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geovec_train import vision
+
+    ran: list[int] = []
+    real = vision._tower
+
+    def count(visual: Any, patches: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+        ran.append(len(patches))
+        return real(visual, patches, shape)
+
+    monkeypatch.setattr(vision, "_tower", count)
+    one, two, wide = picture(0), picture(1), picture(2, 300, 90)
+    inputs = [message(one, f"region {n}") for n in range(5)] + [message(two, one), message("none"), message(wide, one)]
+    assert np.abs(embed(fast, inputs) - embed(stock, inputs)).max() < TOLERANCE
+    assert sorted(ran) == [1, 2]
+    features = fast.preprocess(inputs)
+    from sentence_transformers.base.losses.gradcache import _create_minibatch
+
+    part = fast(_create_minibatch(features, 3, 8))["sentence_embedding"].detach().numpy()
+    assert np.abs(part - embed(fast, inputs)[3:]).max() < TOLERANCE

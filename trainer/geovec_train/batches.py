@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.records import Segments
 from geovec_data.render import Codecs, parts, to_message, to_text
 from geovec_train.data import TrainSet
+from geovec_train.inputs import Pixels
 from geovec_train.masks import allowed
 from geovec_train.pictures import TURNS, PictureCache, may_turn, turned
 from geovec_train.ragged import Ints
@@ -69,9 +70,11 @@ class BatchMaker:
         targets: list[Entry] = [("", int(c)) for c in candidates]
         turns = self._turns(step, examples, positives) if self._augment else {}
         groups = self._groups(list(dict.fromkeys([*queries, *targets])))
+        # one object for one picture, so that the encoder sees it once however many regions of it are asked for
+        picture = cache(lambda image: turned(self._pictures.get(image), turns.get(image, 0)))
         row = {entry: n for n, entry in enumerate(entry for group in groups for entry in group)}
         return {
-            "features": [self._preprocess([self._input(entry, turns) for entry in group]) for group in groups],
+            "features": [self._preprocess([self._input(entry, picture) for entry in group]) for group in groups],
             "plan": {
                 "query": torch.tensor([row[q] for q in queries]),
                 "candidate": torch.tensor([row[t] for t in targets]),
@@ -112,7 +115,7 @@ class BatchMaker:
         rng = self.schedule.rng("turn", step)
         return {i: int(rng.integers(TURNS)) for i in sorted(free) if free[i]}
 
-    def _input(self, entry: Entry, turns: dict[str, int]) -> Any:
+    def _input(self, entry: Entry, picture: Callable[[str], Pixels]) -> Any:
         instruction, item = entry
         rendered = parts(
             self._segments(item),
@@ -122,4 +125,4 @@ class BatchMaker:
         )
         if self._text_only:
             return to_text(rendered)
-        return to_message(rendered, lambda i: turned(self._pictures.get(i), turns.get(i, 0)))
+        return to_message(rendered, picture)

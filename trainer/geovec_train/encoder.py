@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from sentence_transformers.base.modules.transformer import Transformer
-from transformers.models.qwen2_vl.modeling_qwen2_vl import apply_rotary_pos_emb_vision
 
 from geovec_train.inputs import CHAT_TEMPLATE, Pixels, as_picture, patchify, pieces, resize, rope_positions
+from geovec_train.vision import see
 
 _IMAGE_TOKENS = ("vision_start", "image_pad", "vision_end")
 
@@ -75,7 +74,8 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
 
         Returns:
             ``input_ids`` and ``attention_mask`` (batch, tokens), ``position_ids`` (batch, tokens, 3), ``pixel_values``
-            (patches, 3·14·14, uint8), ``image_grid_thw`` (images, 3), ``num_images_per_sample`` (batch,).
+            (patches, 3·14·14, uint8), ``image_grid_thw`` (images, 3), ``num_images_per_sample`` (batch,), and
+            ``image_ids`` (batch, most images of an item; -1 fills): equal numbers are one picture, seen once.
         """
         if not inputs:
             return {}
@@ -90,24 +90,25 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
             return self._stock_way(inputs, prompt, kwargs)
         texts = [piece for row in rows for piece in row if isinstance(piece, str)]
         ids = iter(self._tokenise(texts))
-        patches: list[Pixels] = []
-        grids: list[tuple[int, int]] = []
+        cut: dict[int, tuple[Pixels, tuple[int, int]]] = {}  # by object: one picture in many items is cut once
+        shown: list[list[int]] = []
         merge = self.processor.image_processor.merge_size
         sequences: list[list[int]] = []
         positions: list[NDArray[np.int64]] = []
-        counts = []
         start, pad, end = (self.tokenizer.convert_tokens_to_ids(f"<|{t}|>") for t in _IMAGE_TOKENS)
         for row in rows:
             sequence: list[int] = []
             spans: list[tuple[int, int, int]] = []
+            shown.append([])
             for piece in row:
                 if isinstance(piece, str):
                     sequence += next(ids)
                     continue
-                pixels, grid = self._patches(piece.value)
-                patches.append(pixels)
-                grids.append(grid)
-                h, w = grid[0] // merge, grid[1] // merge
+                own = id(piece.value)
+                if own not in cut:
+                    cut[own] = patchify(self.fit(piece.value), self.processor.image_processor)
+                shown[-1].append(own)
+                h, w = (n // merge for n in cut[own][1])
                 spans.append((len(sequence) + 1, h, w))
                 sequence += [start, *[pad] * (h * w), end]
             sequence.append(self.tokenizer.eos_token_id)
@@ -115,12 +116,17 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
                 return self._stock_way(inputs, prompt, kwargs)
             sequences.append(sequence)
             positions.append(rope_positions(len(sequence), spans))
-            counts.append(len(spans))
-        features = self._pad(sequences, positions)
-        if patches:
-            features["pixel_values"] = torch.from_numpy(np.concatenate(patches))
-            features["image_grid_thw"] = torch.tensor([(1, h, w) for h, w in grids])
-            features["num_images_per_sample"] = torch.tensor(counts)
+        features = _pad(sequences, positions, self.tokenizer.pad_token_id)
+        if cut:
+            every = [own for row_ids in shown for own in row_ids]
+            number = {own: n for n, own in enumerate(cut)}
+            most = max(len(row_ids) for row_ids in shown)
+            features["pixel_values"] = torch.from_numpy(np.concatenate([cut[own][0] for own in every]))
+            features["image_grid_thw"] = torch.tensor([(1, *cut[own][1]) for own in every])
+            features["num_images_per_sample"] = torch.tensor([len(row_ids) for row_ids in shown])
+            features["image_ids"] = torch.tensor(
+                [[number[own] for own in row_ids] + [-1] * (most - len(row_ids)) for row_ids in shown]
+            )
         features["modality"] = "message"
         return features
 
@@ -137,27 +143,9 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         )["input_ids"]
         return out
 
-    def _patches(self, image: Any) -> tuple[Pixels, tuple[int, int]]:
-        return patchify(self.fit(image), self.processor.image_processor)
-
     def fit(self, image: Any) -> Pixels:
         """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
         return resize(as_picture(image), self.processor.image_processor)
-
-    def _pad(self, sequences: list[list[int]], positions: list[NDArray[np.int64]]) -> dict[str, Any]:
-        width = max(len(s) for s in sequences)
-        ids = np.full((len(sequences), width), self.tokenizer.pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        where = np.zeros((*ids.shape, 3), dtype=np.int64)
-        for n, (sequence, position) in enumerate(zip(sequences, positions, strict=True)):
-            ids[n, : len(sequence)] = sequence
-            mask[n, : len(sequence)] = 1
-            where[n, : len(sequence)] = position
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "attention_mask": torch.from_numpy(mask),
-            "position_ids": torch.from_numpy(where),
-        }
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -169,7 +157,12 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         ids = features["input_ids"]
         hidden = self.model.get_input_embeddings()(ids)
         if features.get("pixel_values") is not None and len(features["pixel_values"]):
-            seen = self._see(features["pixel_values"], features["image_grid_thw"])
+            seen = see(
+                self.model.visual,
+                self._normalise(features["pixel_values"]),
+                features["image_grid_thw"],
+                features["image_ids"],
+            )
             places = (ids == self.config.image_token_id).unsqueeze(-1)
             hidden = hidden.masked_scatter(places, seen.to(hidden.dtype))
         result = self.model.language_model(
@@ -182,28 +175,7 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         features["token_embeddings"] = result.last_hidden_state
         return features
 
-    def _see(self, pixels: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
-        """Run the vision tower: patches (patches, 588) → visual tokens (patches / merge², hidden), in image order."""
-        visual = self.model.visual
-        weight = visual.patch_embed.proj.weight.flatten(1)
-        hidden = F.linear(self._normalise(pixels).to(weight.dtype), weight)
-        shapes: list[tuple[int, int]] = [(h, w) for _, h, w in grids.tolist()]
-        chunks = torch.split(hidden, [h * w for h, w in shapes])
-        by_shape: dict[tuple[int, int], list[int]] = {}
-        for n, shape in enumerate(shapes):
-            by_shape.setdefault(shape, []).append(n)
-        if len(by_shape) == 1:
-            (shape,) = by_shape
-            return self._tower(hidden.view(len(shapes), shape[0] * shape[1], -1), shape).flatten(0, 1)
-        out: list[torch.Tensor | None] = [None] * len(shapes)
-        for shape, members in by_shape.items():
-            for n, seen in zip(members, self._tower(torch.stack([chunks[m] for m in members]), shape), strict=True):
-                out[n] = seen
-        return torch.cat([seen for seen in out if seen is not None])
-
     def _normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        if pixels.dtype != torch.uint8:
-            return pixels
         settings = self.processor.image_processor
         mean = torch.tensor(settings.image_mean, device=pixels.device)
         std = torch.tensor(settings.image_std, device=pixels.device)
@@ -212,31 +184,18 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         shift = (-mean / std).repeat_interleave(per_channel)
         return torch.addcmul(shift, pixels.float(), scale)
 
-    def _tower(self, hidden: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-        """Run blocks and merger on images of one size: (images, patches, embed) → (images, tokens, hidden)."""
-        visual = self.model.visual
-        images, patches, _ = hidden.shape
-        cos, sin = self._vision_rope(shape, hidden)
-        for block in visual.blocks:
-            attention = block.attn
-            q, k, v = (
-                attention.qkv(block.norm1(hidden))
-                .view(images, patches, 3, attention.num_heads, attention.head_dim)
-                .unbind(2)
-            )
-            q, k = apply_rotary_pos_emb_vision(q, k, cos, sin)
-            mixed = F.scaled_dot_product_attention(
-                q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scale=attention.scaling
-            )
-            hidden = hidden + attention.proj(mixed.transpose(1, 2).flatten(2))
-            hidden = hidden + block.mlp(block.norm2(hidden))
-        merged: torch.Tensor = visual.merger(hidden)
-        return merged.view(images, patches // visual.spatial_merge_size**2, -1)
 
-    def _vision_rope(self, shape: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        from transformers.vision_utils import get_vision_position_ids
-
-        grid = torch.tensor([(1, *shape)], device=like.device)
-        where = get_vision_position_ids(grid, self.model.visual.spatial_merge_size, kwargs={})
-        cos, sin = self.model.visual.rotary_pos_emb(like, where)
-        return cos, sin
+def _pad(sequences: list[list[int]], positions: list[NDArray[np.int64]], filler: int) -> dict[str, Any]:
+    width = max(len(s) for s in sequences)
+    ids = np.full((len(sequences), width), filler, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    where = np.zeros((*ids.shape, 3), dtype=np.int64)
+    for n, (sequence, position) in enumerate(zip(sequences, positions, strict=True)):
+        ids[n, : len(sequence)] = sequence
+        mask[n, : len(sequence)] = 1
+        where[n, : len(sequence)] = position
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "position_ids": torch.from_numpy(where),
+    }
