@@ -72,11 +72,12 @@ class MineConfig(BaseModel):
     policy: PolicyConfig = Field(
         default_factory=PolicyConfig, description="what is no negative although it is similar"
     )
-    box: str | None = Field(
-        None, description="box codec; null: the one saved with the encoder, else qwen2vl (see README)"
+    box_codec: str | None = Field(
+        None,
+        description="how boxes are written: qwen2vl, pixels or normalized; null: as the encoder was trained, else qwen2vl",
     )
-    coordinate: str | None = Field(
-        None, description="coordinate codec; null: the one saved with the encoder, else lat_lon"
+    coordinate_codec: str | None = Field(
+        None, description="how coordinates are written; null: as the encoder was trained, else lat_lon"
     )
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda or cuda:<n>")
     batch: int = Field(32, ge=1, description="items per forward pass")

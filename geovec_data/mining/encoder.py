@@ -28,16 +28,16 @@ class Card:
         fingerprint: sha256 over the names and contents of its files.
         modalities: what its input module takes: ``text``, ``image``, ``message``, …
         dimension: length of its vectors.
-        box: box codec saved with it, or None.
-        coordinate: coordinate codec saved with it, or None.
+        box_codec: the one it was trained with, where its config.json says so.
+        coordinate_codec: likewise.
     """
 
     name: str
     fingerprint: str
     modalities: tuple[str, ...]
     dimension: int
-    box: str | None = None
-    coordinate: str | None = None
+    box_codec: str | None = None
+    coordinate_codec: str | None = None
 
     @property
     def messages(self) -> bool:
@@ -54,8 +54,10 @@ class Card:
         return kinds == {"image"} or ("image" not in kinds and "text" in self.modalities)
 
     def codecs(self, box: str | None, coordinate: str | None) -> Codecs:
-        """Return the codecs asked for, else those saved with the encoder, else Qwen2-VL's and ``lat_lon``."""
-        return Codecs.named(box or self.box or "qwen2vl", coordinate or self.coordinate or "lat_lon")
+        """Return the codecs asked for, else those it was trained with, else Qwen2-VL's grid and ``lat_lon``."""
+        return Codecs.named(
+            box or self.box_codec or "qwen2vl", coordinate or self.coordinate_codec or "lat_lon"
+        )
 
     def form(self, rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> Any:
         """Make the model's input of rendered parts; `image` gives the picture of an image id."""
@@ -112,8 +114,11 @@ def read_card(name: str, mark: str, dataset: Path) -> Card | None:
     file = _card_file(dataset, mark)
     if not file.is_file():
         return None
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    return Card(**facts | {"name": name, "modalities": tuple(facts["modalities"])})
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return Card(**facts | {"name": name, "modalities": tuple(facts["modalities"])})
+    except (ValueError, TypeError, KeyError):  # of another version of GeoVec: the encoder is asked again
+        return None
 
 
 def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Encoder:
@@ -148,8 +153,8 @@ def describe(model: Any, name: str, mark: str) -> Card:
         mark,
         tuple(m for m in model.modalities if isinstance(m, str)),
         int(model.get_embedding_dimension()),
-        box=saved.get("box_codec"),
-        coordinate=saved.get("coordinate_codec"),
+        box_codec=saved.get("box_codec"),
+        coordinate_codec=saved.get("coordinate_codec"),
     )
 
 

@@ -41,7 +41,9 @@ class RowWriter:
             compression="zstd",
             compression_level=1,
             store_schema=False,
+            use_dictionary=[f.name for f in fields if not pa.types.is_floating(f.type)],
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            write_statistics=False,  # of hashes and scores they tell a reader nothing
         )
         self.rows = 0
 

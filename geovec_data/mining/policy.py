@@ -25,13 +25,19 @@ class Candidates:
 
     Attributes:
         row: position of the example in the block, ascending.
+        place: position in the task's pool.
         item: item number.
         score: cosine similarity to the anchor.
     """
 
     row: Ints
+    place: Ints
     item: Ints
     score: Floats
+
+    def keep(self, chosen: Bools | Ints) -> Candidates:
+        """Return some of them, by mask or by number; rows keep their numbers."""
+        return Candidates(self.row[chosen], self.place[chosen], self.item[chosen], self.score[chosen])
 
 
 class Truth:

@@ -81,7 +81,7 @@ class SplitScope:
         if len(own) != len(scores) or not np.array_equal(own, np.arange(len(own))):
             scores, found = scores[own], found[own]
         row = np.repeat(np.arange(len(examples)), scores.shape[1])
-        return Candidates(row, self._pool[found.ravel()], scores.ravel())
+        return Candidates(row, found.ravel(), self._pool[found.ravel()], scores.ravel())
 
 
 class SceneScope:
@@ -90,8 +90,9 @@ class SceneScope:
     def __init__(self, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore) -> None:
         shown = items.image[plan.pool]
         order = np.argsort(shown, kind="stable")
-        self._items = plan.pool[order]
-        self._corpus = Stored(store, items.ids.take(pa.array(self._items)))
+        self._order = order
+        self._pool = plan.pool
+        self._corpus = Stored(store, items.ids.take(pa.array(plan.pool[order])))
         self._image = plan.image
         self._begin = np.searchsorted(shown[order], plan.image, side="left")
         self._end = np.searchsorted(shown[order], plan.image, side="right")
@@ -123,4 +124,5 @@ class SceneScope:
                 found.append((nearest + low).ravel())
                 scores.append(np.take_along_axis(block, nearest, axis=1).ravel())
         row = spread(np.minimum(end - begin, depth))
-        return Candidates(row, self._items[np.concatenate(found)], np.concatenate(scores))
+        place = self._order[np.concatenate(found)]
+        return Candidates(row, place, self._pool[place], np.concatenate(scores))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -140,7 +140,7 @@ class TaskMiner:
                 more = np.flatnonzero(self._wants_more(found, verdict, len(some)) & (sizes[some] > depth))
                 again.append(some[more])
                 kept, said = _without(found, verdict, more, len(some))
-                pieces.append((Candidates(some[kept.row], kept.item, kept.score), said))
+                pieces.append((replace(kept, row=some[kept.row]), said))
             rows = np.concatenate(again)
         return _joined(pieces)
 
@@ -161,11 +161,10 @@ class TaskMiner:
         negatives: RowWriter,
     ) -> None:
         names = self._plan.examples.take(pa.array(examples))
-        place = np.searchsorted(self._plan.pool, found.item)
         candidates.write(
             {
                 "example": (names, found.row),
-                "item": (self._pool_ids, place),
+                "item": (self._pool_ids, found.place),
                 "rank": _rank(found.row, len(examples)),
                 "score": found.score,
                 "dropped_by": (_RULES, verdict),
@@ -179,7 +178,7 @@ class TaskMiner:
         negatives.write(
             {
                 "example": (names, row),
-                "item": (self._pool_ids, place[kept]),
+                "item": (self._pool_ids, found.place[kept]),
                 "rank": rank,
                 "score": found.score[kept],
                 "positive_score": positive[row],
@@ -225,17 +224,12 @@ def _without(
     stays = np.ones(count, np.bool_)
     stays[rows] = False
     chosen = stays[found.row]
-    return Candidates(found.row[chosen], found.item[chosen], found.score[chosen]), verdict[chosen]
+    return found.keep(chosen), verdict[chosen]
 
 
 def _joined(pieces: list[tuple[Candidates, NDArray[np.int8]]]) -> tuple[Candidates, NDArray[np.int8]]:
     if len(pieces) == 1:
         return pieces[0]
-    row = np.concatenate([c.row for c, _ in pieces])
-    order = np.argsort(row, kind="stable")
-    whole = Candidates(
-        row[order],
-        np.concatenate([c.item for c, _ in pieces])[order],
-        np.concatenate([c.score for c, _ in pieces])[order],
-    )
-    return whole, np.concatenate([v for _, v in pieces])[order]
+    whole = Candidates(*(np.concatenate([getattr(c, f.name) for c, _ in pieces]) for f in fields(Candidates)))
+    order = np.argsort(whole.row, kind="stable")
+    return whole.keep(order), np.concatenate([v for _, v in pieces])[order]

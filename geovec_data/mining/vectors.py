@@ -41,7 +41,7 @@ class Vectors:
         self._mark = mark
         self._encoder: Encoder | None = None
         self.card: Card = read_card(config.encoder, mark, dataset.path) or self._loaded().card
-        self.codecs = self.card.codecs(config.box, config.coordinate)
+        self.codecs = self.card.codecs(config.box_codec, config.coordinate_codec)
         self.effort = Effort()
 
     @cached_property
