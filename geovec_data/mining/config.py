@@ -74,10 +74,10 @@ class MineConfig(BaseModel):
     )
     box_codec: str | None = Field(
         None,
-        description="how boxes are written: qwen2vl, pixels or normalized; null: as the encoder was trained, else qwen2vl",
+        description="how boxes are written: qwen2vl, pixels, normalized; null: as the encoder was trained, or qwen2vl",
     )
     coordinate_codec: str | None = Field(
-        None, description="how coordinates are written; null: as the encoder was trained, else lat_lon"
+        None, description="how coordinates are written; null: as the encoder was trained, or lat_lon"
     )
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda or cuda:<n>")
     batch: int = Field(32, ge=1, description="items per forward pass")

@@ -22,6 +22,7 @@ from PIL import Image
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
+from geovec_data.images import BadImage
 from geovec_data.mining.cache import Key
 from geovec_data.mining.encoder import Encoder
 from geovec_data.mining.model_folder import first_line
@@ -163,7 +164,7 @@ class Feed:
             data = self._dataset.images.get(image)
         try:
             return decode_image(data)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except BadImage as error:
             raise DataFault(
                 f"{self._dataset.path}: image {image} does not decode ({first_line(error)}); run: geovec-data verify"
             ) from error

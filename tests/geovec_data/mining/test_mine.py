@@ -262,7 +262,7 @@ def test_another_split_is_recorded(tmp_path: Path) -> None:
     splits = pq.read_table(next((dataset / "splits").iterdir())).to_pylist()
     tested = {s["example"] for s in splits if s["split"] == "test"}
     assert {r["example"] for r in rows(dataset, "candidates")} <= tested
-    with pytest.raises(UserError, match="pool.split=tset: .* Did you mean 'test'"):
+    with pytest.raises(UserError, match=r"pool.split=tset: .* Did you mean 'test'"):
         mine(dataset, encoder, run="b", pool={"split": "tset"})
 
 
@@ -286,7 +286,7 @@ def test_mistakes_are_named(
     "options", [{"run": "a/b"}, {"run": "none"}, {"k": 5, "depth": 4}, {"device": "gpu"}]
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="run's name|depth=4 is less|device is"):
+    with pytest.raises(ValueError, match=r"run's name|depth=4 is less|device is"):
         MineConfig.model_validate({"dataset": "d", "encoder": "e", **options})
 
 
