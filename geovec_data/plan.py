@@ -15,6 +15,7 @@ from geovec_data.readers.base import Entry, Reader
 from geovec_data.recipe import BuildConfig
 from geovec_data.schema import SCHEMA_VERSION
 from geovec_data.store.journal import Journal, UnitRecord, unit_record
+from geovec_data.store.staging import staged_name
 from geovec_data.unit import Job, Unit
 
 # the parts of a recipe that decide what a unit holds; the split and the place of the source do not
@@ -87,7 +88,7 @@ def _staged_record(staging: Path, unit: Unit) -> UnitRecord | None:
 
 def _whole(staging: Path, record: UnitRecord) -> bool:
     for table, (_, size, _) in record.files.items():
-        stat = _stat(staging / record.unit / f"{table}.parquet")
+        stat = _stat(staging / record.unit / staged_name(table))
         if stat is None or stat[0] != size:
             return False
     return True

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from geovec_data import ids
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Reject, Scene
 from geovec_data.rows import Columns, Emitter, wkb_polygon
 from geovec_data.store.journal import UnitRecord
+from geovec_data.store.staging import staged_name
 from geovec_data.store.writer import IMAGE_GROUP_BYTES, IMAGE_GROUP_ROWS, ShardWriter
-
-STAGED = ("images", *Emitter.TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,10 @@ class UnitWorker:
                     images.add(self._image_row(out), len(out.data or b""))
                     self._emit(out, emitter)
             images.flush()
-        files = {"images": _triple(writer)}
+        images_shard = writer.shard("")
+        files = {"images": (images_shard.rows, images_shard.bytes, images_shard.sha256)}
         for name, columns in emitter.tables.items():
-            with ShardWriter(work / f"{name}.parquet", name) as small:
-                small.write(columns.take())
-            files[name] = _triple(small)
+            files[name] = _write_arrow(work / staged_name(name), columns.take())
         record = UnitRecord(unit.name, unit.stat, self.content(unit, known), files, {"scenes": scenes})
         (work / "unit.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
         if final.exists():
@@ -207,6 +207,8 @@ class _Images:
         self._bytes = 0
 
 
-def _triple(writer: ShardWriter) -> tuple[int, int, str]:
-    shard = writer.shard("")
-    return shard.rows, shard.bytes, shard.sha256
+def _write_arrow(path: Path, table: pa.Table) -> tuple[int, int, str]:
+    """Write a small staged table; returns rows and bytes (its hash is the dataset's business, not staging's)."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return table.num_rows, path.stat().st_size, ""

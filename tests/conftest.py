@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("geovec", deadline=None)
+settings.load_profile("geovec")
 
 
 @pytest.fixture(scope="session")

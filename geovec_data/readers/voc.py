@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 from pydantic import BaseModel, ConfigDict, Field
 
+from geovec_data import safe_xml
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
 from geovec_data.georef import NoGeoreference, sidecars
@@ -132,11 +131,11 @@ class Voc(Reader):
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Parse one XML file; see `Reader.read`."""
         try:
-            tree = ElementTree.fromstring(confine(self.root, entry.files[0]).read_bytes())
+            tree = safe_xml.parse(confine(self.root, entry.files[0]).read_bytes())
         except BadImage as bad:
             yield self._reject(entry, bad.code, bad.detail)
             return
-        except (ElementTree.ParseError, DefusedXmlException, OSError, ValueError, LookupError) as error:
+        except (*safe_xml.XmlFault, OSError) as error:
             yield self._reject(entry, "bad_annotation", f"not readable as XML: {type(error).__name__}: {error}")
             return
         if tree.tag != "annotation":

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from geovec_data import leaks
 from geovec_data.recipe import SplitOptions
@@ -24,17 +27,17 @@ from geovec_data.store.counts import count
 from geovec_data.store.image_shards import Duplicates, duplicate_images, write_images
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import path_list, quoted, staged, stream, view
+from geovec_data.store.sql import quoted, staged, stream, view
 from geovec_data.store.writer import write_stream
 
 MEMORY_LIMIT = "1GB"
 SPILL_LIMIT = "64GB"
 
-# how rows of equal key are settled: all columns decide, so that the order of reading does not
-_SORTED = {
-    "regions": ("id", "*"),
-    "items": ("id", "*"),
-    "examples": ("id", "scene_key", "*"),
+# the key that orders a table and that must be unique in it
+_KEYS: dict[str, tuple[str, ...]] = {
+    "regions": ("id",),
+    "items": ("id",),
+    "examples": ("id",),
     "qrels": ("example", "item"),
     "pool": ("task", "image", "item"),
 }
@@ -70,10 +73,10 @@ def finalize(out: Path, staging: Path, units: list[UnitRecord], options: SplitOp
         shards: list[Shard] = []
         duplicates = duplicate_images(con, staging, units)
         shards += write_images(fresh, staging, units, duplicates)
-        for table, order in _SORTED.items():
-            shards += _merge(con, fresh, staging, units, table, order)
+        for table in _KEYS:
+            shards += _merge(con, fresh, staging, units, table)
         shards += _rejects(con, fresh, staging, units, duplicates)
-        for table in ("images", *_SORTED):
+        for table in ("images", *_KEYS):
             view(con, fresh, shards, table)
         shards += write_splits(con, fresh, options)
         found = leaks.report(con, options.method)
@@ -107,35 +110,47 @@ def bring_to_disk(out: Path, shards: tuple[Shard, ...]) -> None:
 
 
 def _merge(
-    con: duckdb.DuckDBPyConnection,
-    fresh: Path,
-    staging: Path,
-    units: list[UnitRecord],
-    table: str,
-    order: tuple[str, ...],
+    con: duckdb.DuckDBPyConnection, fresh: Path, staging: Path, units: list[UnitRecord], table: str
 ) -> list[Shard]:
-    files = staged(staging, units, table)
-    if not files:
+    source = staged(con, staging, units, table)
+    if source is None:
         return write_stream(fresh, table, [])
     names = arrow_schema(table).names
-    columns = [c for c in order if c != "*"]
-    rest = [n for n in names if n not in columns] if "*" in order else []
-    by = ", ".join(columns + [f"CAST({n} AS VARCHAR)" for n in rest])
-    sql = f"SELECT {', '.join(names)} FROM read_parquet({path_list(files)}) ORDER BY {by}"
-    key = ["id"] if columns[0] == "id" else columns
+    key = _KEYS[table]
+    sql = f"SELECT {', '.join(names)} FROM {source} ORDER BY {', '.join(key)}"
     return write_stream(fresh, table, _unique(stream(con, sql, table), key))
 
 
-def _unique(batches: Iterator[pa.RecordBatch], key: list[str]) -> Iterator[pa.RecordBatch]:
-    """Keep the first of consecutive rows with an equal key."""
-    last: tuple[Any, ...] | None = None
+def _unique(batches: Iterator[pa.RecordBatch], key: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Keep one row of each key from sorted batches: the least by its content, whatever order equals came in."""
+    held: pa.RecordBatch | None = None  # the last key's rows: the next batch may go on with it
     for batch in batches:
-        keys = list(zip(*(batch.column(k).to_pylist() for k in key), strict=True))
-        keep = []
-        for k in keys:
-            keep.append(k != last)
-            last = k
-        yield batch if all(keep) else batch.filter(pa.array(keep))
+        if held is not None:
+            batch = pa.Table.from_batches([held, batch]).combine_chunks().to_batches()[0]
+        columns = [batch.column(k) for k in key]
+        same = np.ones(max(batch.num_rows - 1, 0), dtype=bool)
+        for column in columns:
+            same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        starts = np.flatnonzero(np.concatenate([[True], ~same]))
+        last = int(starts[-1])
+        held = batch.slice(last)
+        done = batch.slice(0, last)
+        if len(starts) - 1 == done.num_rows:
+            yield done
+        else:
+            yield done.take(pa.array(_least(done, starts[:-1])))
+    if held is not None:
+        yield held.take(pa.array(_least(held, np.array([0]))))
+
+
+def _least(batch: pa.RecordBatch, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, for each run of equal keys, the row whose content sorts first."""
+    ends = np.append(starts[1:], batch.num_rows)
+    rows = starts.copy()
+    for n in np.flatnonzero(ends - starts > 1):
+        run = batch.slice(starts[n], ends[n] - starts[n]).to_pylist()
+        rows[n] = starts[n] + min(range(len(run)), key=lambda r: repr(run[r]))
+    return rows
 
 
 def _rejects(
@@ -161,10 +176,8 @@ def _rejects(
         schema=schema,
     )
     con.register("_duplicates", extra)
-    files = staged(staging, units, "rejects")
-    union = "SELECT * FROM _duplicates" + (
-        f" UNION ALL SELECT * FROM read_parquet({path_list(files)})" if files else ""
-    )
+    source = staged(con, staging, units, "rejects")
+    union = "SELECT * FROM _duplicates" + (f" UNION ALL SELECT * FROM {source}" if source else "")
     names = ", ".join(schema.names)
     sql = f"SELECT {names} FROM ({union}) ORDER BY corpus, path, stage, level, code, detail"
     shards = write_stream(fresh, "rejects", stream(con, sql, "rejects"))

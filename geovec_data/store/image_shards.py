@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import path_list, staged
+from geovec_data.store.sql import staged
 from geovec_data.store.writer import ShardWriter
 
-SMALL_UNIT = 4 << 20  # image files below this are packed together, the others linked as they are
+SMALL_UNIT = 1 << 20  # image files below this are packed together, the others linked as they are
 PACKED = 32 << 20
 
 # (image id, key) of a copy that goes → (key of the one that stays, corpus, path)
@@ -25,13 +25,13 @@ Duplicates = dict[tuple[str, str], tuple[str, str, str]]
 
 def duplicate_images(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord]) -> Duplicates:
     """Find images that occur twice: (id, key) of every copy but the first by key → (first key, corpus, path)."""
-    files = staged(staging, units, "images")
-    if not files:
+    source = staged(con, staging, units, "images")
+    if source is None:
         return {}
     rows = con.execute(
         "SELECT id, key, first, corpus, path FROM"
         " (SELECT id, key, corpus, path, min(key) OVER (PARTITION BY id) AS first"
-        f" FROM read_parquet({path_list(files)})) WHERE key <> first"
+        f" FROM {source}) WHERE key <> first"
     ).fetchall()
     return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows}
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from geovec_data.schema import arrow_schema
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
+from geovec_data.store.staging import staged_name
 
 BATCH_ROWS = 8192
 
@@ -25,9 +26,21 @@ def path_list(paths: list[Path]) -> str:
     return "[" + ", ".join(f"'{quoted(p)}'" for p in paths) + "]"
 
 
-def staged(staging: Path, units: list[UnitRecord], table: str) -> list[Path]:
-    """Return the staged files of a table that hold rows."""
-    return [staging / u.unit / f"{table}.parquet" for u in units if u.files[table][0]]
+def staged(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord], table: str) -> str | None:
+    """Return what to write after FROM to read a staged table of all units, or None when it has no row.
+
+    Staged small tables are Arrow files: hundreds of tiny Parquet files cost more than the rows in them.
+    """
+    files = [staging / u.unit / staged_name(table) for u in units if u.files[table][0]]
+    if not files:
+        return None
+    if table == "images":
+        return f"read_parquet({path_list(files)})"
+    import pyarrow.dataset as ds
+
+    name = f"_staged_{table}"
+    con.register(name, ds.dataset([str(f) for f in files], schema=arrow_schema(table), format="ipc"))
+    return name
 
 
 def stream(con: duckdb.DuckDBPyConnection, sql: str, table: str) -> Iterator[pa.RecordBatch]:
