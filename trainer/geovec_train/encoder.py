@@ -135,12 +135,9 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         return features
 
     def _tokenise(self, texts: list[str]) -> list[list[int]]:
-        # split_special_tokens: a caption that spells <|image_pad|> is text, not an image
         if not texts:
             return []
-        out: list[list[int]] = self.tokenizer(
-            texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False
-        )["input_ids"]
+        out: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return out
 
     def fit(self, image: Any) -> Pixels:

@@ -13,16 +13,25 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 
 Pixels = NDArray[np.uint8]
 
+CONTROL = ("pad", "endoftext", "vision_start", "vision_end", "image_pad", "video_pad")
+
 # Parts follow one another; a blank stands between two texts only, so ["find it:", "a pier"] and "find it: a pier"
-# are one input. The end token is where the embedding is read (last-token pooling).
+# are one input. A text that spells a control token loses its bars: strangers' captions cannot add images. The end
+# token is where the embedding is read (last-token pooling).
 CHAT_TEMPLATE = (
-    "{%- set at = namespace(text=false) -%}"
+    "{%- set at = namespace(text=false, own='') -%}"
     "{%- for message in messages -%}"
     "{%- set parts = [{'type': 'text', 'text': message.content}] if message.content is string"
     " else message.content -%}"
     "{%- for part in parts -%}"
     "{%- if part.type == 'image' -%}<|vision_start|><|image_pad|><|vision_end|>{%- set at.text = false -%}"
-    "{%- else -%}{{ (' ' if at.text else '') + part.text | trim }}{%- set at.text = true -%}{%- endif -%}"
+    "{%- else -%}"
+    "{%- set at.own = part.text -%}"
+    f"{{%- for name in {list(CONTROL)} -%}}"
+    "{%- set at.own = at.own | replace('<|' + name + '|>', '<' + name + '>') -%}"
+    "{%- endfor -%}"
+    "{{ (' ' if at.text else '') + at.own | trim }}{%- set at.text = true -%}"
+    "{%- endif -%}"
     "{%- endfor -%}"
     "{%- endfor -%}"
     "<|endoftext|>"
@@ -52,7 +61,10 @@ def pieces(conversation: list[dict[str, Any]]) -> list[str | Picture]:
                     raise ValueError("an image part of a message needs the key 'image'")
                 out.append(Picture(found[0]))
             elif part["type"] == "text":
-                text = part["text"].strip()
+                text = part["text"]
+                for name in CONTROL:
+                    text = text.replace(f"<|{name}|>", f"<{name}>")
+                text = text.strip()
                 if out and isinstance(out[-1], str):
                     out[-1] = f"{out[-1]} {text}"
                 else:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from geovec_train.inputs import CHAT_TEMPLATE
+from geovec_train.inputs import CHAT_TEMPLATE, CONTROL
 
 VOCABULARY = 2000
 HIDDEN = 128
@@ -19,9 +19,8 @@ MAX_TOKENS = 512
 PATCH, MERGE = 14, 2
 SIDE = 112
 INIT = 0.06
-SPECIAL = ("<|pad|>", "<|endoftext|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-# Part of the box codec's text, so ordinary tokens: they must be found in text that has its special tokens split.
-PLAIN = ("<|box_start|>", "<|box_end|>")
+SPECIAL = tuple(f"<|{name}|>" for name in CONTROL)
+PLAIN = ("<|box_start|>", "<|box_end|>")  # part of the box codec's text, so ordinary tokens
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
@@ -144,6 +143,6 @@ def build_tiny(
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         processor.save_pretrained(Path(folder))
-        module = Transformer(folder, processing_kwargs={"chat_template": {"sanitize_control_tokens": True}})
+        module = Transformer(folder)
     modules = [InterleavedEncoder.adopt(module), Pooling(HIDDEN, "lasttoken"), Normalize()]
     return SentenceTransformer(modules=modules, prompts=dict(prompts or {}), device="cpu")
