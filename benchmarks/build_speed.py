@@ -90,7 +90,7 @@ def main(options: dict[str, str]) -> None:
     runs: dict[str, list[Run]] = {"geovec": [], "bare": [], "datasets": [], "geovec_quarter": []}
     again: list[float] = []
     for _ in range(repeats):
-        for name in runs:
+        for name, done in runs.items():
             shutil.rmtree(work / "out", ignore_errors=True)
             shutil.rmtree(work / "cache", ignore_errors=True)
             root = corpora[images // 4 if name == "geovec_quarter" else images]
@@ -100,10 +100,10 @@ def main(options: dict[str, str]) -> None:
                 "bare": [sys.executable, str(work / "bare.py"), str(root), str(work / "out"), str(workers)],
                 "datasets": [sys.executable, str(work / "peer.py"), str(root), str(work / "out"), str(work / "cache")],
             }.get(name, build)
-            runs[name].append(run(command))
+            done.append(run(command))
             if name == "geovec":
                 again.append(run(build).wall)
-            print(name, runs[name][-1], file=sys.stderr, flush=True)
+            print(name, done[-1], file=sys.stderr, flush=True)
 
     def ratio(a: str, b: str) -> float:
         return round(median([x.wall / y.wall for x, y in zip(runs[a], runs[b], strict=True)]), 3)

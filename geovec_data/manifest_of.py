@@ -29,10 +29,12 @@ def manifest_of(config: BuildConfig, located: Located, finished: Finished) -> Ma
             instructions=task.instructions,
         )
     recipe: dict[str, Any] = {k: v for k, v in config.model_dump(mode="json").items() if k not in RUN_KEYS}
+    if located.kind == "sample":
+        recipe["summary"] = located.notes[0]  # the recipe's own speaks of the whole corpus
     recipe["source"] = {"kind": located.kind, "hub": config.source.hub, "revision": located.revision}
     source = Source(
         corpus=config.name,
-        title=config.title if located.kind != "sample" else f"{config.title} (layout), sample {located.revision}",
+        title=config.title if located.kind != "sample" else _sample_title(config),
         kind=located.kind,
         revision=located.revision,
         homepage=config.homepage,
@@ -57,8 +59,13 @@ def manifest_of(config: BuildConfig, located: Located, finished: Finished) -> Ma
     )
 
 
+def _sample_title(config: BuildConfig) -> str:
+    sample = config.sample or {}
+    return f"Sample in the layout of {config.title} ({sample.get('package')} {sample.get('version')})"
+
+
 def _notes(config: BuildConfig, located: Located, finished: Finished) -> list[str]:
-    notes = list(located.notes)
+    notes: list[str] = []
     if located.kind == "sample":
         notes.append(
             "Scores on this sample are smoke figures: they show that the machinery works, not how good a model is."

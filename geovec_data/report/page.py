@@ -34,7 +34,7 @@ class Page:
         return {
             "m": manifest,
             "title": self._title(),
-            "summary": "" if self._sample() else manifest.recipe.get("summary", ""),
+            "summary": manifest.recipe.get("summary", ""),
             "name": self.config.dataset.resolve().name,
             "totals": facts.totals(self.con),
             "synthesised": facts.synthesised(self.con),
