@@ -29,9 +29,7 @@ def choose(
     chosen = [p for p in asked if p.task not in skipped]
     if skipped and (config.tasks or not chosen):
         reasons = "; ".join(f"{task}: {why}" for task, why in skipped.items())
-        raise UserError(
-            f"encoder={config.encoder} cannot mine {reasons}.{_way_out(config, card, items, plans)}"
-        )
+        raise UserError(f"encoder={config.encoder} cannot mine {reasons}.{_way_out(config, card, items, plans)}")
     return chosen, skipped
 
 

@@ -49,9 +49,7 @@ class MineConfig(BaseModel):
 
     dataset: Path = Field(description="dataset directory, made by geovec-data build")
     encoder: str = Field(description="any SentenceTransformer: a folder, a training run, or a hub name")
-    run: str = Field(
-        "default", description="name of this mining run: it is written to <dataset>/mining/<run>/"
-    )
+    run: str = Field("default", description="name of this mining run: it is written to <dataset>/mining/<run>/")
     k: int = Field(4, ge=1, description="negatives per example")
     depth: int = Field(
         100,
@@ -69,9 +67,7 @@ class MineConfig(BaseModel):
         " with positive a text-only encoder serves every task whose targets are text",
     )
     pool: PoolConfig = Field(default_factory=PoolConfig, description="which part of the dataset is mined")
-    policy: PolicyConfig = Field(
-        default_factory=PolicyConfig, description="what is no negative although it is similar"
-    )
+    policy: PolicyConfig = Field(default_factory=PolicyConfig, description="what is no negative although it is similar")
     box_codec: str | None = Field(
         None,
         description="how boxes are written: qwen2vl, pixels, normalized; null: as the encoder was trained, or qwen2vl",

@@ -7,7 +7,8 @@ instruction; one that does not (CLIP-like, text-only) gets the plain image or th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ class Card:
 
     def codecs(self, box: str | None, coordinate: str | None) -> Codecs:
         """Return the codecs asked for, else those it was trained with, else Qwen2-VL's grid and ``lat_lon``."""
-        return Codecs.named(
-            box or self.box_codec or "qwen2vl", coordinate or self.coordinate_codec or "lat_lon"
-        )
+        return Codecs.named(box or self.box_codec or "qwen2vl", coordinate or self.coordinate_codec or "lat_lon")
 
     def form(self, rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> Any:
         """Make the model's input of rendered parts; `image` gives the picture of an image id."""
@@ -130,9 +129,8 @@ def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Enco
     try:
         from sentence_transformers import SentenceTransformer
 
-        model = SentenceTransformer(
-            str(folder), device=device, trust_remote_code=False, local_files_only=True
-        )
+        with _quiet():
+            model = SentenceTransformer(str(folder), device=device, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # whatever a stranger's folder makes the libraries raise
         raise UserError(
             f"encoder={name} does not load as a SentenceTransformer: {type(error).__name__}: {first_line(error)}"
@@ -142,6 +140,20 @@ def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Enco
     file.parent.mkdir(parents=True, exist_ok=True)
     write_aside(file, json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n")
     return Encoder(model, card)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars for its files and its advice about its own classes from our user's screen."""
+    from transformers.utils import logging as hf
+
+    level = hf.get_verbosity()
+    hf.set_verbosity_error()
+    hf.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf.set_verbosity(level)
 
 
 def describe(model: Any, name: str, mark: str) -> Card:

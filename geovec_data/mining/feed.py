@@ -107,9 +107,7 @@ class Feed:
             ahead: list[tuple[list[str], list[Parts], list[Future[Image.Image]]]] = []
             done = False
             while not self._stop.is_set():
-                while (
-                    not done and len(ahead) < 2
-                ):  # the next batch's images decode while this one is tokenised
+                while not done and len(ahead) < 2:  # the next batch's images decode while this one is tokenised
                     coming = next(batches, None)
                     done = coming is None
                     if coming is not None:

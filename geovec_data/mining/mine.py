@@ -62,9 +62,7 @@ def run(config: MineConfig) -> dict[str, Any]:
     try:
         with _claimed(config.run, aside):
             summary = _mine(config, settings, dataset, folder, aside)
-            (aside / SUMMARY).write_text(
-                json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            (aside / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             (aside / LOCK).unlink()
             if out.exists():  # only with overwrite=true; what is replaced is gone a moment before
                 shutil.rmtree(out)
@@ -84,9 +82,7 @@ def _claimed(name: str, aside: Path) -> Iterator[None]:
         try:
             stack.enter_context(exclusive(aside, "mining run"))
         except UserError as error:
-            raise UserError(
-                f"run={name} is being mined by another process; wait for it or choose run=…"
-            ) from error
+            raise UserError(f"run={name} is being mined by another process; wait for it or choose run=…") from error
         for stale in aside.iterdir():
             if stale.name != LOCK:
                 stale.unlink()
@@ -104,23 +100,17 @@ def _already(config: MineConfig, settings: dict[str, Any], out: Path) -> dict[st
     found = read_summary(out)
     there = found.get("settings", {})
     if there == settings and found.get("tool") == TOOL:
-        return found | {
-            "human": [f"nothing to do: run '{config.run}' is there with these settings", *found["human"]]
-        }
+        return found | {"human": [f"nothing to do: run '{config.run}' is there with these settings", *found["human"]]}
     if config.overwrite:
         return None
-    differs = sorted(name for name in {*settings, *there} if there.get(name) != settings.get(name)) or [
-        "tool"
-    ]
+    differs = sorted(name for name in {*settings, *there} if there.get(name) != settings.get(name)) or ["tool"]
     raise UserError(
         f"{out} was mined with another {', '.join(differs)}; choose another name (run=…), or replace it with"
         " overwrite=true"
     )
 
 
-def _mine(
-    config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder: Path, aside: Path
-) -> dict[str, Any]:
+def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder: Path, aside: Path) -> dict[str, Any]:
     begun = time.monotonic()
     items = Items(dataset)
     every = list(plans(dataset, items, config.pool.split))

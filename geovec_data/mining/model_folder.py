@@ -10,7 +10,7 @@ from geovec_data.errors import UserError
 from geovec_data.progress import say
 
 # what a model folder's root holds besides the model: a training run is a model folder too
-_NO_MODEL = {"summary.json", "README.md", "trainer_state.json"}
+_NO_MODEL = {"summary.json", "train.json", "trainer_state.json"}
 _MODEL_FILES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".bin", ".py", ".vocab"}
 
 
@@ -28,9 +28,7 @@ def fingerprint(folder: Path) -> str:
             f"encoder={folder} holds no model: modules.json (SentenceTransformer) or config.json (transformers) was"
             f" expected, found: {found}"
         )
-    files = [
-        p for p in folder.iterdir() if p.is_file() and p.suffix in _MODEL_FILES and p.name not in _NO_MODEL
-    ]
+    files = [p for p in folder.iterdir() if p.is_file() and p.suffix in _MODEL_FILES and p.name not in _NO_MODEL]
     if list(folder.glob("*.bin")) and not list(folder.glob("*.safetensors")):
         raise UserError(
             f"encoder={folder} has its weights as pickle (*.bin), which can run code when loaded; save it as"
@@ -54,9 +52,7 @@ def _modules(folder: Path) -> list[str]:
     try:
         return [str(m["path"]) for m in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"encoder={folder}: {file.name} is unreadable ({error}); save the model again"
-        ) from error
+        raise UserError(f"encoder={folder}: {file.name} is unreadable ({error}); save the model again") from error
 
 
 def find(name: str) -> Path:
@@ -84,9 +80,7 @@ def find(name: str) -> Path:
     try:
         HfApi().model_info(repo, timeout=10)
         # other formats of the same weights stay on the hub
-        return Path(
-            snapshot_download(repo, ignore_patterns=["*.bin", "onnx/*", "openvino/*", "*.h5", "*.msgpack"])
-        )
+        return Path(snapshot_download(repo, ignore_patterns=["*.bin", "onnx/*", "openvino/*", "*.h5", "*.msgpack"]))
     except HfHubHTTPError as error:
         reason = "the hub has no such model, or it is private"
         raise UserError(f"encoder={name}: no such folder here, and {reason} ({first_line(error)})") from error

@@ -96,9 +96,7 @@ class Items:
         found = pc.index_in(ids, value_set=self.ids)
         if found.null_count:
             lost = ids.filter(pc.is_null(found))[0]
-            raise DataFault(
-                f"{self._dataset.path}: {what} names item {lost}, which the dataset lacks; run verify"
-            )
+            raise DataFault(f"{self._dataset.path}: {what} names item {lost}, which the dataset lacks; run verify")
         return _filled(found).astype(np.int64)
 
     @cached_property
@@ -166,9 +164,7 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
     named = splits["split"].take(at)
     known = sorted(s for s in pc.unique(named).to_pylist() if s)
     if split not in known:
-        raise UserError(
-            f"pool.split={split}: the dataset has no example in that split.{suggest(split, known)}"
-        )
+        raise UserError(f"pool.split={split}: the dataset has no example in that split.{suggest(split, known)}")
     table = table.filter(pc.equal(named, split))
     qrels = dataset.read("qrels").combine_chunks()
     places = dataset.read("image_splits", ["image", "split"])

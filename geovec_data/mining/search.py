@@ -125,9 +125,7 @@ def tile_top_k(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor
         values, where = torch.topk(scores, more, dim=1)
         tied = (values[:, -1] == values[:, k - 1]) & (more > k)
     else:
-        maxima, order = torch.topk(
-            scores[:, : blocks * BLOCK].reshape(-1, blocks, BLOCK).amax(2), more, dim=1
-        )
+        maxima, order = torch.topk(scores[:, : blocks * BLOCK].reshape(-1, blocks, BLOCK).amax(2), more, dim=1)
         looked = (order[:, :k, None] * BLOCK + torch.arange(BLOCK, device=scores.device)).flatten(1)
         if blocks * BLOCK < columns:
             rest = torch.arange(blocks * BLOCK, columns, device=scores.device).expand(len(scores), -1)

@@ -25,9 +25,7 @@ def read_summary(run: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{run} holds no readable {SUMMARY} ({error}); move the folder away or choose run=…"
-        ) from error
+        raise UserError(f"{run} holds no readable {SUMMARY} ({error}); move the folder away or choose run=…") from error
     return facts
 
 
@@ -74,9 +72,7 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
     for name, t in tasks.items():
         kinds = " + ".join(f"{n:,} {kind}" for kind, n in t["negatives"].items() if n) or "none"
         drops = ", ".join(f"{rule} {n:,}" for rule, n in t["drops"].items() if n) or "nothing"
-        lines.append(
-            f"  {name:<{width}}  {t['examples']:,} examples, pool {t['pool']:,}: {kinds}; dropped: {drops}"
-        )
+        lines.append(f"  {name:<{width}}  {t['examples']:,} examples, pool {t['pool']:,}: {kinds}; dropped: {drops}")
     if short["examples"]:
         lines.append(
             f"{short['examples']:,} examples have fewer than {facts['k']} negatives ({short['missing']:,} missing):"

@@ -70,9 +70,7 @@ class TaskMiner:
         config: the run's options.
     """
 
-    def __init__(
-        self, plan: TaskPlan, items: Items, anchors: Anchors, targets: Stored, config: MineConfig
-    ) -> None:
+    def __init__(self, plan: TaskPlan, items: Items, anchors: Anchors, targets: Stored, config: MineConfig) -> None:
         self._plan = plan
         self._items = items
         self._anchors = anchors
@@ -83,9 +81,7 @@ class TaskMiner:
         self._run = pa.array([config.run])
         self.tally = Tally()
 
-    def mine(
-        self, scope: Scope, candidates: RowWriter, negatives: RowWriter, advance: Callable[[int], None]
-    ) -> None:
+    def mine(self, scope: Scope, candidates: RowWriter, negatives: RowWriter, advance: Callable[[int], None]) -> None:
         """Mine the examples of a scope and write their rows; `advance` is told how many are done."""
         for start in range(0, len(scope.examples), BLOCK):
             examples = scope.examples[start : start + BLOCK]
@@ -202,9 +198,7 @@ class TaskMiner:
         tally.candidates += len(found.row)
         for name, count in zip(tally.negatives, np.bincount(kind, minlength=len(_KINDS)), strict=True):
             tally.negatives[name] += int(count)
-        for name, count in zip(
-            RULE_NAMES, np.bincount(verdict[verdict != KEPT], minlength=len(_RULES)), strict=True
-        ):
+        for name, count in zip(RULE_NAMES, np.bincount(verdict[verdict != KEPT], minlength=len(_RULES)), strict=True):
             tally.drops[name] += int(count)
         have = np.bincount(row, minlength=examples)
         for number, count in zip(*np.unique(have[have < self._config.k], return_counts=True), strict=True):

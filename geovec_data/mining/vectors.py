@@ -63,9 +63,7 @@ class Vectors:
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:
-            self._encoder = load(
-                self._config.encoder, self._folder, self._mark, self._dataset.path, self.device
-            )
+            self._encoder = load(self._config.encoder, self._folder, self._mark, self._dataset.path, self.device)
         return self._encoder
 
     def fill(self, plans: list[TaskPlan]) -> None:
@@ -74,9 +72,7 @@ class Vectors:
         self._embed(self.targets, np.unique(np.concatenate(pools)), "embedding targets")
         if self._config.anchor == "query":
             for plan in plans:
-                self._embed(
-                    self._queries(plan.task), np.unique(plan.query), f"embedding queries of {plan.task}"
-                )
+                self._embed(self._queries(plan.task), np.unique(plan.query), f"embedding queries of {plan.task}")
 
     def _embed(self, store: EmbeddingStore, numbers: Ints, desc: str) -> None:
         ids = self._items.ids.take(pa.array(numbers))

@@ -79,9 +79,7 @@ def test_a_damaged_file_is_said_and_dropped(tmp_path: Path, capsys: pytest.Captu
     assert "damaged" in capsys.readouterr().err
 
 
-def test_a_refused_write_says_where_and_keeps_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_write_says_where_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = EmbeddingStore(tmp_path, KEY)
     store.add(["a"], rows(1))
 
@@ -112,9 +110,7 @@ with store.writing():
 
 
 def test_killed_while_writing_it_holds_whole_vectors_and_no_lock(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "locked\n"
     time.sleep(0.3)

@@ -33,9 +33,7 @@ from tests.fixtures.handmade import painted
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny (1)"
     settings = {"box_codec": "pixels", "coordinate_codec": "lat_lon"}
-    save_model(
-        build_tiny(["a red block and a blue one, number 12"] * 20, seed=1, side=56, geovec=settings), folder
-    )
+    save_model(build_tiny(["a red block and a blue one, number 12"] * 20, seed=1, side=56, geovec=settings), folder)
     return folder
 
 
@@ -115,30 +113,22 @@ def test_vectors_are_those_of_encode(dataset: Path, tiny: Path) -> None:
         np.testing.assert_allclose(vector, right, atol=1e-5)
 
 
-def test_another_checkpoint_of_the_same_name_is_another_encoder(
-    dataset: Path, tiny: Path, tmp_path: Path
-) -> None:
+def test_another_checkpoint_of_the_same_name_is_another_encoder(dataset: Path, tiny: Path, tmp_path: Path) -> None:
     trained = tmp_path / "model"
     shutil.copytree(tiny, trained)
     first = mine(dataset, trained, tasks=["image_to_text"])
     weights = load_file(trained / "model.safetensors")
-    save_file(
-        {n: w * 1.01 for n, w in weights.items()}, trained / "model.safetensors", metadata={"format": "pt"}
-    )
+    save_file({n: w * 1.01 for n, w in weights.items()}, trained / "model.safetensors", metadata={"format": "pt"})
     second = mine(dataset, trained, tasks=["image_to_text"], overwrite=True)
     assert second["encoder"]["fingerprint"] != first["encoder"]["fingerprint"]
     assert second["embedding"]["encoded"] == first["embedding"]["encoded"]
 
 
-def test_vectors_that_are_not_numbers_fail_and_name_the_items(
-    dataset: Path, tiny: Path, tmp_path: Path
-) -> None:
+def test_vectors_that_are_not_numbers_fail_and_name_the_items(dataset: Path, tiny: Path, tmp_path: Path) -> None:
     diverged = tmp_path / "model"
     shutil.copytree(tiny, diverged)
     weights = load_file(diverged / "model.safetensors")
-    save_file(
-        {n: w * np.nan for n, w in weights.items()}, diverged / "model.safetensors", metadata={"format": "pt"}
-    )
+    save_file({n: w * np.nan for n, w in weights.items()}, diverged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DataFault, match=r"gives NaN, infinite or zero vectors for \d+ of \d+ items") as fault:
         mine(dataset, diverged, tasks=["image_to_text"])
     named = str(fault.value).split(": ")[1].split(";")[0].split(", ")[0]

@@ -23,9 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize(
-    "file", ["model.safetensors", "config.json", "1_Pooling/config.json", "tokenizer.json"]
-)
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "1_Pooling/config.json", "tokenizer.json"])
 def test_what_makes_the_model_makes_the_fingerprint(folder: Path, file: str) -> None:
     before = fingerprint(folder)
     (folder / file).write_bytes(b"other")

@@ -29,9 +29,7 @@ def angle(degrees: float) -> list[float]:
 
 
 def mine(dataset: Path, encoder: str, **options: Any) -> dict[str, Any]:
-    return run(
-        MineConfig.model_validate({"dataset": dataset, "encoder": encoder, "device": "cpu", **options})
-    )
+    return run(MineConfig.model_validate({"dataset": dataset, "encoder": encoder, "device": "cpu", **options}))
 
 
 def rows(dataset: Path, table: str, name: str = "default") -> list[dict[str, Any]]:
@@ -77,9 +75,7 @@ def test_equal_scores_go_by_item_order(tmp_path: Path) -> None:
     for words in either_side:
         book.distractor("image_to_text", image, words)
     vectors = {item_id(shown): angle(0), item_id(text("right here")): angle(0)}
-    vectors |= {
-        item_id(s): [0.8, 0.6 if s[0].text.startswith("left") else -0.6] for s in either_side if s[0].text
-    }
+    vectors |= {item_id(s): [0.8, 0.6 if s[0].text.startswith("left") else -0.6] for s in either_side if s[0].text}
     dataset = book.write(tmp_path / "dataset")
     mine(dataset, decided(dataset, tmp_path / "encoder", vectors), k=5)
     order = pq.read_table(next((dataset / "items").iterdir()))["id"].to_pylist()
@@ -120,9 +116,7 @@ def test_only_those_who_come_up_short_are_searched_deeper(tmp_path: Path) -> Non
     short = book.example("image_to_text", quiet, rest[:1], image=other)
     for words in rest:
         book.distractor("image_to_text", image, words)
-    vectors = {item_id(s): angle(n) for n, s in enumerate([asked, *many, *rest])} | {
-        item_id(quiet): angle(89)
-    }
+    vectors = {item_id(s): angle(n) for n, s in enumerate([asked, *many, *rest])} | {item_id(quiet): angle(89)}
     dataset = book.write(tmp_path / "dataset")
     facts = mine(dataset, decided(dataset, tmp_path / "encoder", vectors), k=4, depth=8)
     found = {e: [r["item"] for r in rows(dataset, "negatives") if r["example"] == e] for e in (long, short)}
@@ -216,9 +210,7 @@ def test_a_finished_run_is_left_alone(captions: tuple[Path, str, list[str], list
     stamp = (dataset / "mining/default/negatives.parquet").stat().st_mtime_ns
     again = mine(dataset, encoder, batch=7, overwrite=True)
     assert again["human"][0].startswith("nothing to do")
-    assert {k: v for k, v in again.items() if k != "human"} == {
-        k: v for k, v in first.items() if k != "human"
-    }
+    assert {k: v for k, v in again.items() if k != "human"} == {k: v for k, v in first.items() if k != "human"}
     assert (dataset / "mining/default/negatives.parquet").stat().st_mtime_ns == stamp
 
 
@@ -227,9 +219,7 @@ def test_a_run_of_other_settings_is_not_replaced_unasked(
 ) -> None:
     dataset, encoder, _, _ = captions
     mine(dataset, encoder, k=2)
-    with pytest.raises(
-        UserError, match=r"another depth, k; choose another name \(run=…\), or .* overwrite=true"
-    ):
+    with pytest.raises(UserError, match=r"another depth, k; choose another name \(run=…\), or .* overwrite=true"):
         mine(dataset, encoder, k=3, depth=50)
     assert mine(dataset, encoder, k=3, depth=50, overwrite=True)["k"] == 3
     assert mine(dataset, encoder, k=2, run="other")["k"] == 2
@@ -282,9 +272,7 @@ def test_mistakes_are_named(
     assert not (dataset / "mining/default").exists()
 
 
-@pytest.mark.parametrize(
-    "options", [{"run": "a/b"}, {"run": "none"}, {"k": 5, "depth": 4}, {"device": "gpu"}]
-)
+@pytest.mark.parametrize("options", [{"run": "a/b"}, {"run": "none"}, {"k": 5, "depth": 4}, {"device": "gpu"}])
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"run's name|depth=4 is less|device is"):
         MineConfig.model_validate({"dataset": "d", "encoder": "e", **options})
@@ -292,9 +280,7 @@ def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
 
 def test_text_only_encoder_is_told_what_it_can_do(tmp_path: Path) -> None:
     dataset = painted(tmp_path / "dataset")
-    with pytest.raises(
-        UserError, match=r"queries are image, the encoder takes text.* anchor=positive .*image_to_text"
-    ):
+    with pytest.raises(UserError, match=r"queries are image, the encoder takes text.* anchor=positive .*image_to_text"):
         mine(dataset, str(get_model_path()))
 
 

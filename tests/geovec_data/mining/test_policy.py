@@ -56,9 +56,7 @@ class World:
     def mine(self, **options: Any) -> dict[str, Any]:
         path = self.book.write(self.folder / "dataset")
         encoder = decided(path, self.folder / "encoder", self.angles)
-        return run(
-            MineConfig.model_validate({"dataset": path, "encoder": encoder, "device": "cpu", **options})
-        )
+        return run(MineConfig.model_validate({"dataset": path, "encoder": encoder, "device": "cpu", **options}))
 
     def verdicts(self, example: str) -> dict[str, str | None]:
         table = pq.read_table(self.folder / "dataset/mining/default/candidates.parquet").to_pylist()
@@ -164,9 +162,7 @@ def test_an_image_of_the_query_is_no_negative_for_it(world: World, monkeypatch: 
     monkeypatch.setitem(INSTRUCTIONS, "composed_to_image", task)
     a, b, c = (world.image(k) for k in "abc")
     asked = world.at(0, (Segment.of_image(a), Segment.of_text("with snow")), "query")
-    first = world.book.example(
-        "composed_to_image", asked, [world.at(4, (Segment.of_image(b),), "b")], image=a
-    )
+    first = world.book.example("composed_to_image", asked, [world.at(4, (Segment.of_image(b),), "b")], image=a)
     world.book.distractor("composed_to_image", a, world.at(3, (Segment.of_image(a),), "a"))
     world.book.distractor("composed_to_image", c, world.at(5, (Segment.of_image(c),), "c"))
     world.mine(k=1)
@@ -226,9 +222,7 @@ def test_the_margin_is_taken_from_the_least_similar_positive(world: World) -> No
     }
 
 
-@pytest.mark.parametrize(
-    "bad", [{"max_iou": 0.0}, {"max_iou": 1.5}, {"relative_margin": -0.1}, {"max_iuo": 0.5}]
-)
+@pytest.mark.parametrize("bad", [{"max_iou": 0.0}, {"max_iou": 1.5}, {"relative_margin": -0.1}, {"max_iuo": 0.5}])
 def test_impossible_limits_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         MineConfig.model_validate({"dataset": "d", "encoder": "e", "policy": bad})
