@@ -55,6 +55,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         Raises:
             GeoVecError: when it is not finite; the batch's example ids are then in ``bad_batch.json``.
         """
+        self.loss.log_scale.grad = None  # sentence-transformers 6.0 zeroes the gradients of the model alone
         loss = self.loss(inputs["features"], inputs["plan"])
         if not torch.isfinite(loss):
             value = float(loss.detach())
