@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from geovec_data.errors import UserError
+from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.cache import FOLDER, Role, write_aside
 from geovec_data.mining.model_folder import first_line
 from geovec_data.progress import say
@@ -93,9 +93,16 @@ class Encoder:
         import torch
         from sentence_transformers.util import batch_to_device
 
-        with torch.inference_mode():
-            out = self.model(batch_to_device(features, self.model.device), task=_task(role))
-            return out["sentence_embedding"].float().cpu().numpy()
+        try:
+            with torch.inference_mode():
+                out = self.model(batch_to_device(features, self.model.device), task=_task(role))
+                vectors = out["sentence_embedding"].float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise ResourceFault(
+                f"{self.device} has too little memory for a batch ({first_line(error)}); run again with a smaller"
+                " batch=…: what was embedded so far is kept"
+            ) from error
+        return vectors[:, : self.card.dimension]  # a model can be cut to its first dimensions (truncate_dim)
 
     def _prompt(self, role: Role) -> str | None:
         # as encode_query and encode_document do: the model's own words for the role, else its default

@@ -69,8 +69,7 @@ def run(config: MineConfig) -> dict[str, Any]:
             aside.rename(out)
     except OSError as error:
         raise ResourceFault(
-            f"cannot write {out} ({error.strerror or error}); vectors that were computed are kept: the same command"
-            " continues from them"
+            f"mining into {out} stopped: {error}; vectors that were computed are kept, the same command continues"
         ) from error
     return summary
 

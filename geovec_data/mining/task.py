@@ -17,7 +17,8 @@ from geovec_data.mining.plan import NONE, Bools, Ints, Items, TaskPlan
 from geovec_data.mining.policy import KEPT, RULE_NAMES, Block, Candidates, Truth, judge
 from geovec_data.mining.scope import Anchors
 
-BLOCK = 16384  # examples at a time
+BLOCK = 16384  # most examples at a time
+_BLOCK_SCORES = 1 << 33  # and most scores, so that progress is seen every minute whatever the pool
 _DEEPER = 4  # times the depth, when the policy leaves too few
 _DEEP_CELLS = 8 << 20  # candidates held at once in a deeper search
 _RULES = pa.array(RULE_NAMES)
@@ -44,7 +45,7 @@ class Tally:
 
     Attributes:
         examples: examples mined.
-        candidates: candidate rows written.
+        candidates: candidates judged, drops among them.
         negatives: negative rows written, by kind.
         drops: candidates dropped, by rule; a candidate counts for the first rule that drops it.
         deeper: examples that were searched deeper than asked.
@@ -83,8 +84,9 @@ class TaskMiner:
 
     def mine(self, scope: Scope, candidates: RowWriter, negatives: RowWriter, advance: Callable[[int], None]) -> None:
         """Mine the examples of a scope and write their rows; `advance` is told how many are done."""
-        for start in range(0, len(scope.examples), BLOCK):
-            examples = scope.examples[start : start + BLOCK]
+        step = min(BLOCK, max(1024, _BLOCK_SCORES // len(self._plan.pool)))
+        for start in range(0, len(scope.examples), step):
+            examples = scope.examples[start : start + step]
             positive = self._positive_scores(examples)
             found, verdict = self._found(scope, examples, positive)
             self._write(examples, found, verdict, positive, candidates, negatives)
@@ -157,29 +159,34 @@ class TaskMiner:
         negatives: RowWriter,
     ) -> None:
         names = self._plan.examples.take(pa.array(examples))
-        candidates.write(
-            {
-                "example": (names, found.row),
-                "item": (self._pool_ids, found.place),
-                "rank": _rank(found.row, len(examples)),
-                "score": found.score,
-                "dropped_by": (_RULES, verdict),
-            }
-        )
         kept = np.flatnonzero(verdict == KEPT)
-        rank = _rank(found.row[kept], len(examples))
-        kept, rank = kept[rank < self._config.k], rank[rank < self._config.k]
-        row = found.row[kept]
-        kind = self._kinds(examples[row], found.item[kept])
+        order = _rank(found.row[kept], len(examples))
+        chosen, order = kept[order < self._config.k], order[order < self._config.k]
+        row = found.row[chosen]
+        kind = self._kinds(examples[row], found.item[chosen])
         negatives.write(
             {
                 "example": (names, row),
-                "item": (self._pool_ids, found.place[kept]),
-                "rank": rank,
-                "score": found.score[kept],
+                "item": (self._pool_ids, found.place[chosen]),
+                "rank": order,
+                "score": found.score[chosen],
                 "positive_score": positive[row],
                 "kind": (_KINDS, kind),
                 "run": (self._run, np.zeros(len(row), np.int32)),
+            }
+        )
+        rank = _rank(found.row, len(examples))
+        # of a deeper search only what was chosen is stored: it can have looked at the whole pool
+        stored = rank < self._config.depth
+        stored[chosen] = True
+        shown = slice(None) if stored.all() else np.flatnonzero(stored)
+        candidates.write(
+            {
+                "example": (names, found.row[shown]),
+                "item": (self._pool_ids, found.place[shown]),
+                "rank": rank[shown],
+                "score": found.score[shown],
+                "dropped_by": (_RULES, verdict[shown]),
             }
         )
         self._count(len(examples), found, verdict, row, kind)
