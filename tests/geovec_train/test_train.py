@@ -6,13 +6,15 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules.input_module import InputModule
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError, UserError
@@ -280,3 +282,49 @@ def test_regions_are_trained_on_within_their_scene(
             assert len(plan["candidate"]) > len(set(batch["examples"]))  # further regions of the same scenes
             assert (plan["forward"].sum(dim=1) > 1).any()
     assert tasks == {"text_to_region", "region_to_text", "expression_to_region"}
+
+
+class Plain(InputModule):  # type: ignore[misc]
+    """A CLIP-like input module: a text or a picture at a time, no messages."""
+
+    seen: ClassVar[list[Any]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.pixels = torch.nn.Linear(64, 16), torch.nn.Linear(27, 16)
+
+    @property
+    def modalities(self) -> list[Any]:
+        return ["text", "image"]
+
+    def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
+        Plain.seen.extend(inputs)
+        if isinstance(inputs[0], str):
+            return {
+                "text": torch.stack(
+                    [torch.bincount(torch.tensor([ord(c) % 64 for c in t]), minlength=64) for t in inputs]
+                )
+            }
+        return {"image": torch.stack([torch.tensor(np.asarray(i.resize((3, 3))).copy()).flatten() for i in inputs])}
+
+    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        layer, values = (self.words, features["text"]) if "text" in features else (self.pixels, features["image"])
+        features["sentence_embedding"] = torch.nn.functional.normalize(layer(values.float() / 64), dim=1)
+        return features
+
+    def save(self, output_path: str, *_: Any, **__: Any) -> None:
+        self.save_torch_weights(output_path)
+
+
+def test_a_model_without_messages_gets_plain_texts_and_pictures(
+    dataset: Dataset, regions: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "modules.json").write_text("[]")
+    monkeypatch.setattr("geovec_train.load.load", lambda *_, **__: SentenceTransformer(modules=[Plain()], device="cpu"))
+    options: dict[str, Any] = {"model": str(tmp_path / "plain")}
+    run(config(dataset, tmp_path / "out", **options))
+    assert {type(i) for i in Plain.seen} == {str, Image.Image}
+    assert not any("Find" in i for i in Plain.seen if isinstance(i, str))
+    with pytest.raises(UserError, match=r"takes image or text, one at a time, but the tasks have items of image\+box"):
+        run(config(regions, tmp_path / "no", **options))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from geovec_data.dataset import Dataset
 from geovec_data.records import Segments
@@ -34,7 +35,7 @@ class BatchMaker:
         codecs: how boxes and coordinates become text.
         pictures: decoded images.
         preprocess: the model's, messages (or strings) → features.
-        text_only: give strings instead of messages: the model takes text alone.
+        messages: whether the model takes messages; else it gets the plain text or picture, without instruction.
         augment: turn images where no box, coordinate or word of direction forbids it.
     """
 
@@ -47,12 +48,12 @@ class BatchMaker:
         codecs: Codecs,
         pictures: PictureCache,
         preprocess: Callable[[list[Any]], dict[str, Any]],
-        text_only: bool,
+        messages: bool,
         augment: bool,
     ) -> None:
         self.dataset, self.train, self.schedule = dataset, train, schedule
         self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
-        self._text_only, self._augment = text_only, augment
+        self._messages, self._augment = messages, augment
         self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
 
     def _read_segments(self, item: int) -> Segments:
@@ -119,10 +120,12 @@ class BatchMaker:
         instruction, item = entry
         rendered = parts(
             self._segments(item),
-            instruction=self.dataset.instruction(instruction) if instruction else None,
+            instruction=self.dataset.instruction(instruction) if instruction and self._messages else None,
             codecs=self._codecs,
             size=self.dataset.images.size,
         )
-        if self._text_only:
-            return to_text(rendered)
-        return to_message(rendered, picture)
+        if self._messages:
+            return to_message(rendered, picture)
+        if rendered[0][0] == "image":
+            return Image.fromarray(picture(rendered[0][1]))
+        return to_text(rendered)

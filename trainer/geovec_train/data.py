@@ -61,6 +61,12 @@ class TrainSet:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def used(self) -> Ints:
+        """Return the numbers of the items that can come into a batch."""
+        return np.unique(
+            np.concatenate([self.query, self.positives.values, self.negatives.values, *self.pool.values()])
+        )
+
     def related(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Tell for item numbers (broadcast) whether they are one content or known to belong together."""
         ka, kb = self.item_key[a], self.item_key[b]

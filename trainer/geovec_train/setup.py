@@ -46,8 +46,8 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
     """Build the tiny encoder or load a saved one, with its codecs.
 
     Raises:
-        UserError: for a model that does not load, a side or codec that does not fit it, or a text-only model and
-            tasks with images.
+        UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
+            it cannot take.
     """
     from geovec_train.load import SETTINGS, codecs_of, load, quiet
 
@@ -72,12 +72,20 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         setattr(settings, SETTINGS, _kept(codecs))
     if config.side is not None:
         _set_side(model, config.side)
-    if "message" not in model.modalities and (train.item_image >= 0).any():
-        raise UserError(
-            f"model={config.model} takes {', '.join(map(str, model.modalities))} and no interleaved messages, but"
-            f" tasks={','.join(train.tasks)} have images. Train it on text alone, or choose another model"
-        )
+    if "message" not in model.modalities:
+        _check_plain(config, model, {dataset.items.modality(train.items[n]) for n in train.used()})
     return model, codecs
+
+
+def _check_plain(config: TrainConfig, model: SentenceTransformer, needed: set[str]) -> None:
+    """Refuse items that a model without messages (CLIP-like, text-only) cannot take."""
+    takes = {m for m in ("text", "image") if m in model.modalities}
+    lacking = sorted(m for m in needed if m not in takes and not ("text" in takes and m == "coordinate"))
+    if lacking:
+        raise UserError(
+            f"model={config.model} takes {' or '.join(sorted(takes))}, one at a time, but the tasks have items of"
+            f" {', '.join(lacking)}. Choose tasks=… that it can do, or a model that takes messages"
+        )
 
 
 def _kept(codecs: Codecs) -> dict[str, str]:
@@ -115,7 +123,7 @@ def make_batches(
         codecs=codecs,
         pictures=PictureCache(dataset.images.get, _preparer(model, config.side), config.cache_mb << 20),
         preprocess=model.preprocess,
-        text_only="message" not in model.modalities,
+        messages="message" in model.modalities,
         augment=config.augment,
     )
 
