@@ -17,7 +17,7 @@ from geovec_data.mining.plan import NONE, Bools, Ints, Items, TaskPlan
 from geovec_data.mining.policy import KEPT, RULE_NAMES, Block, Candidates, Truth, judge
 from geovec_data.mining.scope import Anchors
 
-BLOCK = 16384  # most examples at a time
+BLOCK = 8192  # most examples at a time
 _BLOCK_SCORES = 1 << 33  # and most scores, so that progress is seen every minute whatever the pool
 _DEEPER = 4  # times the depth, when the policy leaves too few
 _DEEP_CELLS = 8 << 20  # candidates held at once in a deeper search
