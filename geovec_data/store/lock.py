@@ -18,7 +18,10 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
     Raises:
         UserError: when another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise UserError(f"cannot create the directory {folder}: {error.strerror}; choose another out=") from error
     file = folder / ".lock"
     with file.open("a+", encoding="utf-8") as handle:
         try:
