@@ -66,7 +66,7 @@ def warm(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_a_model_a_curve_and_a_summary(warm: Path, dataset: Dataset) -> None:
     rows = [json.loads(line) for line in (warm / "log.jsonl").read_text().splitlines()]
-    assert [r["step"] for r in rows] == [2, 4, 6]
+    assert [r["step"] for r in rows] == [1, 2, 4, 6]
     assert all(np.isfinite(r["loss"]) and 0 <= r["waiting_for_data"] <= 1 and r["pairs_per_s"] > 0 for r in rows)
     summary = json.loads((warm / "summary.json").read_text())
     assert summary["steps"] == 6
@@ -147,6 +147,24 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(
     assert same(warm, out)
 
 
+def test_a_run_killed_while_its_model_is_written_is_completed(
+    warm: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def dying(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("geovec_train.load.publish", dying)
+        with pytest.raises(Killed):
+            run(config(dataset, out))
+    assert not (out / "summary.json").exists()
+    run(config(dataset, out))
+    assert same(warm, out)
+    assert json.loads((out / "summary.json").read_text())["loss"] is not None
+
+
 def test_gradient_caching_trains_the_same_model(warm: Path, dataset: Dataset, tmp_path: Path) -> None:
     run(config(dataset, tmp_path / "cached", mini_batch=3))
     one, two = weights(warm), weights(tmp_path / "cached")
@@ -220,7 +238,7 @@ def test_mined_negatives_are_ragged_and_hardest_first(dataset: Dataset, tmp_path
 def test_mistakes_are_told_in_one_message(dataset: Dataset, tmp_path: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         run(config(dataset, tmp_path / "out", **options))
-    run(config(dataset, tmp_path / "out", steps=1))  # and the mended command may use the folder
+    run(config(dataset, tmp_path / "out", steps=1, log_every=50))  # and the mended command may use the folder
 
 
 def test_no_dataset_and_no_train_split_are_told(dataset: Dataset, tmp_path: Path) -> None:

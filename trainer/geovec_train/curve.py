@@ -52,7 +52,9 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Move the bar."""
+        """Move the bar; the last step is logged whatever `log_every` is."""
+        if state.global_step >= state.max_steps:
+            control.should_log = True
         if self._bar is not None:
             self._bar.update(1)
 

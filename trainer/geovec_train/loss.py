@@ -75,7 +75,7 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
     @property
     def temperature(self) -> float:
         """The temperature now."""
-        return 1 / min(math.exp(float(self.log_scale.detach())), MAX_SCALE)
+        return float((-self.log_scale.detach()).exp().clamp(min=1 / MAX_SCALE))
 
     def forward(self, features: list[dict[str, Any]], plan: Plan) -> Tensor:
         """Return the loss of a batch.

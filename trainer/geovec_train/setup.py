@@ -168,6 +168,7 @@ def make_trainer(config: TrainConfig, model: SentenceTransformer, maker: BatchMa
         save_steps=config.save_every,
         logging_strategy="steps",
         logging_steps=config.log_every,
+        logging_first_step=True,
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
