@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import mining_inputs as inputs
 from benchmarks.measure import machine, median, run, save
+from benchmarks.mining_table import table
 
 K = 100
 SHAPES = [(rows, columns) for rows in (256, 512, 1024, 2048) for columns in (8192, 16384, 65536)]
@@ -206,6 +207,7 @@ def main(arguments: list[str]) -> None:
         }
     out = options["out"] or str(Path(__file__).parent / "results" / f"mining_search_{n}.json")
     save(Path(out), result)
+    Path(out).with_suffix(".md").write_text(table(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

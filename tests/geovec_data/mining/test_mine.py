@@ -15,6 +15,7 @@ from geovec_data.errors import ResourceFault, UserError
 from geovec_data.ids import item_id
 from geovec_data.mining import task as mining_task
 from geovec_data.mining.mine import MineConfig, run
+from geovec_data.mining.search import top_k
 from geovec_data.records import Segment, Segments
 from geovec_data.schema import arrow_schema
 from geovec_data.store.lock import exclusive
@@ -190,6 +191,8 @@ def test_many_blocks_give_what_one_block_gives(tmp_path: Path, monkeypatch: pyte
     encoder = decided(dataset, tmp_path / "encoder", {i["id"]: rng.standard_normal(8) for i in items})
     whole = mine(dataset, encoder, run="whole", depth=5)
     monkeypatch.setattr(mining_task, "BLOCK", 3)
+    assert top_k.__kwdefaults__ is not None
+    monkeypatch.setitem(top_k.__kwdefaults__, "tile_bytes", 7 * 8 * 4)  # seven vectors
     parts = mine(dataset, encoder, run="parts", depth=5)
     assert parts["tasks"] == whole["tasks"]
     for table in ("candidates", "negatives"):
