@@ -30,7 +30,7 @@ from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import quoted, staged, stream, view
 from geovec_data.store.writer import write_stream
 
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "512MB"
 SPILL_LIMIT = "64GB"
 
 # the key that orders a table and that must be unique in it

@@ -13,7 +13,7 @@ from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
 from geovec_data.store.staging import staged_name
 
-BATCH_ROWS = 8192
+BATCH_ROWS = 2048
 
 
 def quoted(path: Path) -> str:

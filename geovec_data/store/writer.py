@@ -15,9 +15,9 @@ from geovec_data.schema import arrow_schema
 from geovec_data.store.manifest import Shard
 
 # Image row groups are small, so that a random read of one image copies little; never above the design's 64 MB.
-IMAGE_GROUP_ROWS = 32
-IMAGE_GROUP_BYTES = 32 << 20
-ROWS_PER_GROUP = 1 << 16
+IMAGE_GROUP_ROWS = 16
+IMAGE_GROUP_BYTES = 8 << 20
+ROWS_PER_GROUP = 1 << 13
 ROWS_PER_SHARD = 1 << 20
 
 GEO_METADATA = (

@@ -15,7 +15,6 @@ TRAIN_USAGE = """geovec-train {version}: contrastive training of an interleaved 
 
 usage: geovec-train dataset=data/demo model=tiny steps=300 out=runs/warm
        geovec-train dataset=data/demo model=runs/warm negatives=first out=runs/a      (run it again to continue)
-       torchrun --nproc-per-node=N -m geovec_train.cli train key=value …              (several devices)
 
 options (key=value):
 
