@@ -176,6 +176,7 @@ def main(arguments: list[str]) -> None:
         "n": n,
         "dimension": 256,
         "k": K,
+        "threads": int(options["threads"]),
     }
     peers = [p for p in options["peers"].split(",") if p]
     for kind in ("random", "clustered"):
