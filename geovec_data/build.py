@@ -98,13 +98,12 @@ def _finish(
     from geovec_data.schema import BUILD_TABLES
     from geovec_data.store.card import card
     from geovec_data.store.catalog import write_catalog
-    from geovec_data.store.finalize import bring_to_disk, finalize, swap_in
+    from geovec_data.store.finalize import finalize, swap_in
 
     out = config.out
     records = [journal.units[u.name] for u in sorted(units, key=lambda u: u.name)]
     finished = finalize(out, job.staging, records, config.split, workers)
     swap_in(out, BUILD_TABLES)
-    bring_to_disk(out, finished.shards)
     verdict = reject_verdict(finished.counts, config.checks.max_reject_fraction)
     if verdict:
         summary = _summary(config, finished.counts, done=done, units=len(units), unchanged=False) | {"failed": verdict}

@@ -54,6 +54,7 @@ def test_mine_train_eval_and_report_run_without_geospatial_packages(tmp_path: Pa
 
 @pytest.mark.parametrize("module", ["geovec_data.cli", "geovec_data.build", "geovec_data.recipe", "geovec_data.unit"])
 def test_commands_start_light(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in {(*HEAVY, 'torch', 'pandas', 'sklearn', 'duckdb')!r} if sys.modules.get(m)])"
+    watched = (*HEAVY, "torch", "pandas", "sklearn", "duckdb")
+    code = f"import sys, {module}; print([m for m in {watched!r} if sys.modules.get(m)])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -48,9 +48,7 @@ def workers_or_cores(workers: int) -> int:
     return workers or len(os.sched_getaffinity(0))
 
 
-def process(
-    job: Job, units: Sequence[Unit], workers: int, action: Action
-) -> Iterator[tuple[Unit, UnitRecord | str]]:
+def process(job: Job, units: Sequence[Unit], workers: int, action: Action) -> Iterator[tuple[Unit, UnitRecord | str]]:
     """Run `action` on every unit; yields ``(unit, result)`` in the order they finish.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,15 +73,17 @@ def finalize(out: Path, staging: Path, units: list[UnitRecord], options: SplitOp
         con.execute(f"SET temp_directory='{quoted(spill)}'; SET max_temp_directory_size='{SPILL_LIMIT}'")
         shards: list[Shard] = []
         duplicates = duplicate_images(con, staging, units)
-        shards += write_images(fresh, staging, units, duplicates)
+        disk = _Flusher(fresh)
+        shards += disk.add(write_images(fresh, staging, units, duplicates))
         for table in _KEYS:
-            shards += _merge(con, fresh, staging, units, table)
-        shards += _rejects(con, fresh, staging, units, duplicates)
+            shards += disk.add(_merge(con, fresh, staging, units, table))
+        shards += disk.add(_rejects(con, fresh, staging, units, duplicates))
         for table in ("images", *_KEYS):
             view(con, fresh, shards, table)
-        shards += write_splits(con, fresh, options)
+        shards += disk.add(write_splits(con, fresh, options))
         found = leaks.report(con, options.method)
         counts = count(con, fresh, shards)
+        disk.finish()
     finally:
         con.close()
         shutil.rmtree(spill, ignore_errors=True)
@@ -97,16 +100,29 @@ def swap_in(out: Path, tables: tuple[str, ...]) -> None:
     shutil.rmtree(out / ".next")
 
 
-def bring_to_disk(out: Path, shards: tuple[Shard, ...]) -> None:
-    """Flush every shard to disk, several at a time; after this a manifest may name them."""
-    from concurrent.futures import ThreadPoolExecutor
+class _Flusher:
+    """Brings shards to disk in the background while the next ones are made; all are there before a manifest is."""
 
-    def flush(shard: Shard) -> None:
-        with (out / shard.path).open("rb") as handle:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(2)
+        self._pending: list[Future[None]] = []
+
+    def add(self, shards: list[Shard]) -> list[Shard]:
+        """Begin to flush; returns the shards."""
+        self._pending += [self._pool.submit(self._flush, self._folder / s.path) for s in shards]
+        return shards
+
+    def finish(self) -> None:
+        """Wait for all; raises what any of them met."""
+        self._pool.shutdown(wait=True)
+        for future in self._pending:
+            future.result()
+
+    @staticmethod
+    def _flush(file: Path) -> None:
+        with file.open("rb") as handle:
             os.fsync(handle.fileno())
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(flush, shards))
 
 
 def _merge(

@@ -32,7 +32,10 @@ from tests.fixtures.dataset import build
 
 def snapshot(dataset: Path) -> dict[str, bytes]:
     """Every byte that must be equal: shards, manifest, card."""
-    files = [p for t in BUILD_TABLES for p in (dataset / t).glob("*")] + [dataset / "manifest.json", dataset / "README.md"]
+    files = [p for t in BUILD_TABLES for p in (dataset / t).glob("*")] + [
+        dataset / "manifest.json",
+        dataset / "README.md",
+    ]
     return {str(p.relative_to(dataset)): p.read_bytes() for p in files}
 
 
@@ -147,7 +150,9 @@ def test_kill_at_any_moment_and_run_again(corpus: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "geovec_data.cli", "build", *arguments(corpus, out)[:-1], "workers=2"]
     killed = 0
     for target in ("staging", "staging/*/unit.json", "journal.jsonl", ".next/images/*", "splits/*"):
-        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
         while process.poll() is None and not any(out.glob(target)):
             time.sleep(0.002)
         killed += process.poll() is None
@@ -161,7 +166,9 @@ def test_kill_at_any_moment_and_run_again(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["unit rename", "journal", "final", "swap", "manifest"])
-def test_death_at_each_stage_is_continued(corpus: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_death_at_each_stage_is_continued(
+    corpus: Path, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     want = snapshot(build(*arguments(corpus, tmp_path / "whole")).path)
     out = tmp_path / "dies"
 
@@ -204,7 +211,9 @@ def test_two_builds_into_one_directory(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["missing", "moved", "unreadable", "stale"])
-def test_catalog_is_rebuilt_with_a_notice(corpus: Path, tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_catalog_is_rebuilt_with_a_notice(
+    corpus: Path, tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     dataset = build(*arguments(corpus, tmp_path / "out"))
     file = dataset.path / "catalog.duckdb"
     if harm == "missing":

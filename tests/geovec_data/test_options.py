@@ -34,7 +34,8 @@ def read(*arguments: str) -> Outer:
 
 
 @pytest.mark.parametrize(
-    "path", ["/data/a b", "/data/a=b", "/data/~x", "/data/(1)", "/d/a,b", "/d/[x]", "/d/${HOME}", "2024", "1e3", "/d/'q'", "-"]
+    "path",
+    ["/data/a b", "/data/a=b", "/data/~x", "/data/(1)", "/d/a,b", "/d/[x]", "/d/${HOME}", "2024", "1e3", "/d/'q'", "-"],
 )
 def test_paths_need_no_quoting(path: str) -> None:
     config = read(f"out={path}", f"source.root={path}")

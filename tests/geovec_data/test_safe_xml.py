@@ -24,7 +24,9 @@ def test_ordinary_documents_are_read(encoding: str) -> None:
     assert parse(data).findtext("b") == "x"
 
 
-@pytest.mark.parametrize("data", [b"", b"<a>", b"\xff\xfe\x00", b"<a></b>", b'<?xml version="1.0" encoding="nope"?><a/>'])
+@pytest.mark.parametrize(
+    "data", [b"", b"<a>", b"\xff\xfe\x00", b"<a></b>", b'<?xml version="1.0" encoding="nope"?><a/>']
+)
 def test_broken_documents_raise_what_callers_expect(data: bytes) -> None:
     with pytest.raises(XmlFault):
         parse(data)
