@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Entry:
     payload: Any = None
 
 
-class Reader:
+class Reader(ABC):
     """Base class of readers. Constructed once in the main process and once in each worker.
 
     Subclasses set `name`, `layout`, `Options`; implement `entries` and `read`; import heavy packages inside
@@ -57,21 +58,21 @@ class Reader:
         self.options = options
         self.corpus = corpus
 
+    @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """List the entries, cheaply, without opening images.
 
         Raises:
             UserError: when the root is not of this layout; says what was expected and what was found.
         """
-        raise NotImplementedError
 
     def shared(self) -> tuple[Path, ...]:
         """Return files that every entry depends on (a labels file); a change in one redoes all units."""
         return ()
 
+    @abstractmethod
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Read one entry. A malformed record yields a Reject; it never raises for bad data.
 
         Runs in a worker process. Scenes may leave `data` None: the check stage then reads ``root/path``.
         """
-        raise NotImplementedError

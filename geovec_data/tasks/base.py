@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
 from geovec_data.records import Draft, Scene, Segments
 
 
-class Task:
+class Task(ABC):
     """Base class of tasks.
 
     Subclasses set the class variables and implement `drafts`; `pool` gives further candidate items
@@ -24,9 +25,9 @@ class Task:
     # what a scene must have for this task to say anything, in words, for `describe` and the card
     needs: ClassVar[str]
 
+    @abstractmethod
     def drafts(self, scene: Scene) -> Iterator[Draft]:
         """Yield the scene's examples. The scene is checked: `image_id` is set and boxes lie inside the image."""
-        raise NotImplementedError
 
     def pool(self, scene: Scene) -> Iterator[Segments]:
         """Yield candidate items of the scene that may be no example's positive. None by default."""
