@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data/demo
-STEPS_WARM ?= 200
-STEPS ?= 300
+STEPS_WARM ?= 120
+STEPS ?= 180
 
 .PHONY: demo test test-slow lint clean schemas golden
 
