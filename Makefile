@@ -35,6 +35,9 @@ test: lint
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 -m slow
 
+golden: $(VENV)/.installed
+	$(BIN)/python -m tests.recipes.statistics
+
 schemas: $(VENV)/.installed
 	$(BIN)/python -m geovec_data.schema_files schemas
 

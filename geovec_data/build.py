@@ -149,6 +149,7 @@ def make_job(config: BuildConfig, located: Located) -> Job:
         tasks=config.tasks,
         licence=config.licence.name,
         attribution=config.licence.attribution,
+        origins=config.origins,
     )
 
 

@@ -64,7 +64,10 @@ def command_help(name: str) -> str:
 
 
 # descriptive fields of a recipe that nobody overrides on a command line
-_RECIPE_TEXT = ("name", "title", "summary", "homepage", "paper", "layout", "get", "verified", "sample", "licence")
+_RECIPE_TEXT = (
+    "name", "title", "summary", "homepage", "paper", "layout", "layout_source", "get", "verified", "sample", "licence",
+    "origins",
+)  # fmt: skip
 
 
 def wrap(lines: list[str], skip: tuple[str, ...] = ()) -> list[str]:

@@ -19,7 +19,7 @@ from geovec_data.store.staging import staged_name
 from geovec_data.unit import Job, Unit
 
 # the parts of a recipe that decide what a unit holds; the split and the place of the source do not
-CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence")
+CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence", "origins")
 
 
 def recipe_fingerprint(config: BuildConfig) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, read_arguments, split_argument, validate
+from geovec_data.origins import OriginRule
 
 SPLITS = ("train", "val", "test")
 
@@ -101,11 +102,15 @@ class Recipe(_Part):
     homepage: str = Field(description="where its authors publish it")
     paper: str = Field("", description="citation")
     licence: Licence
-    layout: str = Field(description="the tree expected on disk")
+    layout: str = Field("", description="the tree expected on disk; empty: as the reader says")
+    layout_source: str = Field("", description="where the authors, or code that reads their files, show this layout")
     get: str = Field(description="how to obtain it")
     verified: Literal["files", "documentation"] = Field(description="read against real files, or documentation only")
     source: SourceOptions = SourceOptions()
     reader: ReaderSpec
+    origins: tuple[OriginRule, ...] = Field(
+        (), description="names of the published images that these are or were cut from, alike in all corpora"
+    )
     chip: ChipSpec | None = Field(None, description="cut images into chips; null: leave them whole")
     synthesise: Synthesise = Synthesise()
     tasks: tuple[str, ...] = Field(description="tasks to make")

@@ -1,4 +1,4 @@
-"""The words of GeoVec as slotted types: Region, Scene, Segment, Item, Example, Reject.
+"""The words of GeoVec as slotted types: Region, Question, Scene, Segment, Item, Example, Reject.
 
 Conventions, everywhere: boxes are float pixels ``(x0, y0, x1, y1)``, origin top-left, half-open (a box that
 covers the whole of a 800 px wide image has ``x1 == 800.0``). Coordinates are WGS84 degrees, ``(lon, lat)``.
@@ -13,7 +13,7 @@ from typing import Literal
 
 Box = tuple[float, float, float, float]
 Kind = Literal["text", "image", "box", "coordinate"]
-Modality = Literal["text", "image", "image+text", "image+box", "image+coordinate", "coordinate", "text+coordinate"]
+Scope = Literal["split", "scene", "corpus"]
 OsmType = Literal["node", "way", "relation"]
 
 
@@ -55,6 +55,23 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question about a scene and its right answers.
+
+    Attributes:
+        text: the question, as the corpus words it.
+        answers: the right answers; nearly always one.
+        kind: question type (``presence``, ``count``, …); answers are ranked among those of its kind.
+        split: the corpus's official split of this question, when it splits by question.
+    """
+
+    text: str
+    answers: tuple[str, ...]
+    kind: str
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One image and all that is known of it.
 
@@ -70,9 +87,15 @@ class Scene:
         height: pixels, like `width`.
         captions: sentences about the whole image, in corpus order.
         scene_class: the class name, words separated by spaces.
+        labels: all classes that hold, in a corpus that gives several to an image; `scene_class` is None then.
+        attributes: facts about the whole scene as pairs, e.g. ``("colour", "blue")``.
+        questions: questions about the scene with their answers.
+        places: names of where it lies as ``(level, name)``, e.g. ``("city", "Kampala")``, widest level first.
         regions: labelled boxes.
         split: the corpus's official split (``train``, ``val``, ``test``), when it has one.
-        parent: key of the image this chip was cut from, else `key`; the unit of lineage.
+        parent: key of the image this chip was cut from, else `key`; the unit of lineage in its corpus.
+        origin: the published image that this one is, or was cut from, named alike in all corpora: ``dota/P0706``;
+            empty: the recipe's `origins` decide, else ``<corpus>/<parent>``. The unit of lineage across corpora.
         window: the chip's pixel window in its parent.
         crs: authority string (``EPSG:32617``) of `transform`.
         transform: affine ``(a, b, c, d, e, f)``: x = a·col + b·row + c, y = d·col + e·row + f, in `crs` units.
@@ -97,9 +120,14 @@ class Scene:
     height: int | None = None
     captions: tuple[str, ...] = ()
     scene_class: str | None = None
+    labels: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    questions: tuple[Question, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
     regions: tuple[Region, ...] = ()
     split: str | None = None
     parent: str = ""
+    origin: str = ""
     window: Box | None = None
     crs: str | None = None
     transform: tuple[float, float, float, float, float, float] | None = None
@@ -184,7 +212,9 @@ class Draft:
         query: segments of the query item.
         positives: segments of each positive item; several are normal.
         region: index into ``scene.regions`` of the region it is about, or None.
-        scope: candidate pool: ``split`` (all of the split) or ``scene`` (only this scene's items).
+        scope: candidate pool: ``split`` (all of the split), ``scene`` (only this scene's items) or ``corpus`` (the
+            answers of the corpus, from all its splits: class names, answers of one kind of question).
+        pool_key: under scope ``corpus``, the part of the corpus's answers it is ranked among; None: all of them.
         class_key: class or category shared with other examples whose positives are as right as this one's.
         split: official split of this very example, where the corpus splits by object.
     """
@@ -193,7 +223,8 @@ class Draft:
     query: Segments
     positives: tuple[Segments, ...]
     region: int | None = None
-    scope: Literal["split", "scene"] = "split"
+    scope: Scope = "split"
+    pool_key: str | None = None
     class_key: str | None = None
     split: str | None = None
 
@@ -210,10 +241,11 @@ class Example:
         query_item: item id.
         image_id: the scene's image.
         region_id: the region it is about.
-        scope: candidate pool, ``split`` or ``scene``.
+        scope: candidate pool, ``split``, ``scene`` or ``corpus``.
+        pool_key: see `Draft.pool_key`.
         class_key: see `Draft.class_key`.
         caption_key: `text_key` of the example's text side.
-        scene_key: lineage: hash of corpus and parent image key.
+        scene_key: lineage: hash of the origin.
         official_split: the corpus's own split, when it has one.
     """
 
@@ -224,7 +256,8 @@ class Example:
     query_item: str
     image_id: str
     region_id: str | None = None
-    scope: Literal["split", "scene"] = "split"
+    scope: Scope = "split"
+    pool_key: str | None = None
     class_key: str | None = None
     caption_key: str | None = None
     scene_key: str = ""

@@ -67,9 +67,9 @@ def _boxes(values: Sequence[Box | None]) -> pa.Array:
     )
 
 
-def pairs(mapping: Iterable[tuple[str, str]]) -> list[Struct]:
-    """Return key/value pairs in sorted order, so that equal maps are equal bytes."""
-    return [{"key": k, "value": v} for k, v in sorted(mapping)]
+def pairs(mapping: Iterable[tuple[str, str]], *, ordered: bool = False) -> list[Struct]:
+    """Return key/value pairs, sorted unless their order means something: equal maps are equal bytes."""
+    return [{"key": k, "value": v} for k, v in (mapping if ordered else sorted(mapping))]
 
 
 def wkb_polygon(ring: tuple[float, ...]) -> bytes | None:
@@ -153,7 +153,8 @@ class Emitter:
         text = _first_text((draft.query, *draft.positives))
         self.tables["examples"].add(
             eid, draft.task, self._corpus, f"{draft.task}/{variant}", query, scene.image_id, region, draft.scope,
-            draft.class_key, None if text is None else ids.text_key(text), scene_key, draft.split or scene.split,
+            draft.pool_key, draft.class_key, None if text is None else ids.text_key(text), scene_key,
+            draft.split or scene.split,
         )  # fmt: skip
         for positive in dict.fromkeys(positives):
             self.tables["qrels"].add(eid, positive)

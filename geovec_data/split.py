@@ -1,6 +1,7 @@
 """Which split an image belongs to. A pure function of the image and the options, whatever else is in the corpus.
 
-- ``image``: by hash of the parent image, so that no image and no two chips of one image stand in two splits.
+- ``image``: by hash of the origin (the published image it is or was cut from, alike in all corpora), so that no image
+  and no two chips of one image stand in two splits.
 - ``official``: the corpus's own split; where it splits by object, one image can stand in several (that is reported).
 - ``blocks``: square blocks of ground (or of the parent's pixels, where nothing is georeferenced) are hashed to a
   split; whatever lies within `buffer` of a block of a stricter split is left unused, so that no two splits touch.
@@ -29,7 +30,8 @@ class Placed:
     Attributes:
         image: id.
         corpus: recipe name.
-        parent: lineage key.
+        parent: lineage key in the corpus.
+        origin: lineage key across corpora; by it images are hashed, so that corpora that share images agree.
         official: the corpus's own split of the image.
         objects: the official splits of its objects, where the corpus splits by object.
         bounds: x0, y0, x1, y1 in degrees (lon, lat) when `georeferenced`, else pixels of the parent.
@@ -39,6 +41,7 @@ class Placed:
     image: str
     corpus: str
     parent: str
+    origin: str
     official: str | None
     objects: tuple[str, ...]
     bounds: tuple[float, float, float, float] | None
@@ -59,7 +62,7 @@ def assign(images: Iterable[Placed], options: SplitOptions) -> Iterator[Assignme
                 yield p.image, UNUSED, "no official split"
     elif options.method == "image":
         for p in images:
-            yield p.image, pick(options, p.corpus, p.parent), "hash of parent image"
+            yield p.image, pick(options, p.origin), "hash of origin"
     else:
         yield from _blocks(list(images), options)
 
@@ -109,7 +112,7 @@ def _blocks(images: list[Placed], options: SplitOptions) -> Iterator[Assignment]
     for p in images:
         spot = _local(p, options)
         if spot is None:
-            yield p.image, pick(options, p.corpus, p.parent), "hash of parent image (no position)"
+            yield p.image, pick(options, p.origin), "hash of origin (no position)"
             continue
         placed.append(spot)
         for cell in _cells(spot, options, 0.0):

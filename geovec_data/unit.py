@@ -6,16 +6,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from geovec_data import ids
+from geovec_data.origins import OriginRule, origin_of
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Reject, Scene
-from geovec_data.rows import Columns, Emitter, wkb_polygon
+from geovec_data.rows import Columns, Emitter, pairs, wkb_polygon
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.staging import staged_name
 from geovec_data.store.writer import IMAGE_GROUP_BYTES, IMAGE_GROUP_ROWS, ShardWriter
@@ -37,6 +38,7 @@ class Job:
     tasks: tuple[str, ...]
     licence: str
     attribution: str
+    origins: tuple[OriginRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,14 @@ class UnitWorker:
             if isinstance(read, Reject):
                 yield read
                 continue
-            scene, rejects = check(read, self.job.root, options)
+            scene, rejects = check(self._named(read), self.job.root, options)
             yield from rejects
             if scene is not None:
                 yield self._describe(scene)
+
+    def _named(self, scene: Scene) -> Scene:
+        """Name the published image a scene comes from, alike in all corpora that share it."""
+        return scene if scene.origin else replace(scene, origin=origin_of(scene, self.job.origins))
 
     def _cut(self, read: Iterable[Scene | Reject]) -> Iterator[Scene | Reject]:
         if self.job.chip is None:
@@ -160,17 +166,18 @@ class UnitWorker:
         emitter.next_scene()
         regions = emitter.regions(scene)
         by_box: dict[Box, str] = {r.box: i for r, i in zip(scene.regions, regions, strict=True)}
-        key = ids.digest("scene", scene.corpus, scene.parent or scene.key)
+        key = ids.digest("scene", scene.origin)
         for task in self.tasks:
             for draft in task.drafts(scene):
                 emitter.example(scene, draft, regions, by_box, key)
-            for candidate in task.pool(scene):
-                emitter.tables["pool"].add(task.name, scene.image_id, emitter.item(candidate, by_box))
+            for candidate, pool_key in task.pool(scene):
+                emitter.tables["pool"].add(task.name, scene.image_id, emitter.item(candidate, by_box), pool_key)
 
     def _image_row(self, s: Scene) -> tuple[Any, ...]:
         return (
             s.image_id, s.data, s.format, s.width, s.height, s.phash, s.corpus, s.key, s.path, s.parent or s.key,
-            s.window, s.scene_class, list(s.captions), s.split, s.licence or self.job.licence,
+            s.origin, s.window, s.scene_class, list(s.labels), pairs(s.attributes), pairs(s.places, ordered=True),
+            list(s.captions), s.split, s.licence or self.job.licence,
             s.attribution or self.job.attribution, s.captured, s.crs,
             None if s.transform is None else list(s.transform),
             wkb_polygon(s.footprint), s.lon, s.lat, s.gsd, list(s.synthetic),

@@ -11,8 +11,12 @@ CREATE TABLE images (
   "key" VARCHAR NOT NULL, -- unique in the corpus: source path, for a chip `path#x0,y0,x1,y1`
   "path" VARCHAR NOT NULL, -- source-relative path of the image file
   "parent" VARCHAR NOT NULL, -- key of the image that a chip was cut from, else `key`
+  "origin" VARCHAR NOT NULL, -- lineage across corpora: the published image it is or was cut from, e.g. `dota/P0706`
   "window" STRUCT("x0" DOUBLE, "y0" DOUBLE, "x1" DOUBLE, "y1" DOUBLE), -- the chip's pixel window in its parent
   "scene_class" VARCHAR, -- class of the scene
+  "labels" VARCHAR[] NOT NULL, -- all classes that hold, in a corpus that gives several to an image
+  "attributes" STRUCT("key" VARCHAR, "value" VARCHAR)[] NOT NULL, -- facts about the whole scene
+  "places" STRUCT("key" VARCHAR, "value" VARCHAR)[] NOT NULL, -- names of where it lies: level (country, city, …) and name, widest first
   "captions" VARCHAR[] NOT NULL, -- sentences about the whole image
   "official_split" VARCHAR, -- the corpus's own split
   "licence" VARCHAR NOT NULL, -- licence of this image
@@ -63,10 +67,11 @@ CREATE TABLE examples (
   "query" VARCHAR NOT NULL, -- item id
   "image" VARCHAR NOT NULL, -- the scene's image id
   "region" VARCHAR, -- the region it is about
-  "scope" VARCHAR NOT NULL, -- candidate pool: split or scene
+  "scope" VARCHAR NOT NULL, -- candidate pool: split, scene or corpus
+  "pool_key" VARCHAR, -- under scope corpus: the part of the corpus's answers it is ranked among
   "class_key" VARCHAR, -- class or category
   "caption_key" VARCHAR, -- hash of the normalised text side
-  "scene_key" VARCHAR NOT NULL, -- lineage: hash of corpus and parent image key
+  "scene_key" VARCHAR NOT NULL, -- lineage: hash of the origin
   "official_split" VARCHAR -- the corpus's own split
 );
 
@@ -78,7 +83,8 @@ CREATE TABLE qrels (
 CREATE TABLE pool (
   "task" VARCHAR NOT NULL, -- task name
   "image" VARCHAR NOT NULL, -- the scene's image id
-  "item" VARCHAR NOT NULL -- a candidate item that may be no example's positive (a region without expression)
+  "item" VARCHAR NOT NULL, -- a candidate item that may be no example's positive (a region without expression)
+  "pool_key" VARCHAR -- as in examples
 );
 
 CREATE TABLE splits (

@@ -46,7 +46,7 @@ class Card:
         return "message" in self.modalities
 
     def takes(self, modality: str) -> bool:
-        """Tell whether it can embed items of a modality (``image+box``; `geovec_data.records.Modality`)."""
+        """Tell whether it can embed items of a modality (``image+box``)."""
         kinds = set(modality.split("+"))
         if "image" in kinds and "image" not in self.modalities:
             return False

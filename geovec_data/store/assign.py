@@ -40,7 +40,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: SplitOpti
 def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
     # 'window' is a keyword of SQL and must be quoted
     sql = (
-        'SELECT i.id, i.corpus, i.parent, i.official_split, i."window" AS box, i.footprint, r.objects'
+        'SELECT i.id, i.corpus, i.parent, i.origin, i.official_split, i."window" AS box, i.footprint, r.objects'
         " FROM images i LEFT JOIN (SELECT image, list(DISTINCT official_split ORDER BY official_split)"
         " FILTER (WHERE official_split IS NOT NULL) AS objects FROM regions GROUP BY image) r ON r.image = i.id"
         " ORDER BY i.id"
@@ -55,6 +55,7 @@ def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
                 image=row["id"],
                 corpus=row["corpus"],
                 parent=row["parent"],
+                origin=row["origin"],
                 official=row["official_split"],
                 objects=tuple(row["objects"] or ()),
                 bounds=bounds,

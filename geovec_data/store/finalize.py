@@ -40,7 +40,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "items": ("id",),
     "examples": ("id",),
     "qrels": ("example", "item"),
-    "pool": ("task", "image", "item"),
+    "pool": ("task", "image", "item", "pool_key"),
 }
 
 
@@ -143,7 +143,7 @@ def _unique(batches: Iterator[pa.RecordBatch], key: tuple[str, ...]) -> Iterator
     for batch in batches:
         if held is not None:
             batch = pa.Table.from_batches([held, batch]).combine_chunks().to_batches()[0]
-        columns = [batch.column(k) for k in key]
+        columns = [pc.fill_null(batch.column(k), "") for k in key]
         same = np.ones(max(batch.num_rows - 1, 0), dtype=bool)
         for column in columns:
             same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)

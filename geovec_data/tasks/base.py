@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from geovec_data.records import Draft, Scene, Segments
 
+Candidate = tuple[Segments, str | None]  # an item and its pool key
+
 
 class Task(ABC):
     """Base class of tasks.
@@ -29,6 +31,6 @@ class Task(ABC):
     def drafts(self, scene: Scene) -> Iterator[Draft]:
         """Yield the scene's examples. The scene is checked: `image_id` is set and boxes lie inside the image."""
 
-    def pool(self, scene: Scene) -> Iterator[Segments]:
+    def pool(self, scene: Scene) -> Iterator[Candidate]:
         """Yield candidate items of the scene that may be no example's positive. None by default."""
         return iter(())

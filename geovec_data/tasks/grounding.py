@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from geovec_data.records import Draft, Scene, Segment, Segments
-from geovec_data.tasks.base import Task
+from geovec_data.records import Draft, Scene, Segment
+from geovec_data.tasks.base import Candidate, Task
 from geovec_data.tasks.region import all_regions, by_expression, region_item
 
 
@@ -38,6 +38,6 @@ class ExpressionToRegion(Task):
                 split=first.split,
             )
 
-    def pool(self, scene: Scene) -> Iterator[Segments]:
+    def pool(self, scene: Scene) -> Iterator[Candidate]:
         """Yield every region of the scene, with or without an expression."""
         return all_regions(scene)

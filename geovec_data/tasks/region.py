@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from geovec_data.ids import normalise_text
 from geovec_data.records import Draft, Region, Scene, Segment, Segments
-from geovec_data.tasks.base import Task
+from geovec_data.tasks.base import Candidate, Task
 from geovec_data.tasks.cross_modal import distinct
 from geovec_data.words import with_article
 
@@ -16,9 +16,9 @@ def region_item(scene: Scene, region: Region) -> Segments:
     return Segment.of_image(scene.image_id), Segment.of_box(region.box)
 
 
-def all_regions(scene: Scene) -> Iterator[Segments]:
+def all_regions(scene: Scene) -> Iterator[Candidate]:
     """The items of all regions of a scene: the candidates of a search inside it."""
-    return (region_item(scene, region) for region in scene.regions)
+    return ((region_item(scene, region), None) for region in scene.regions)
 
 
 def by_expression(scene: Scene) -> Iterator[tuple[str, list[int]]]:
@@ -101,6 +101,6 @@ class TextToRegion(Task):
                 split=first.split,
             )
 
-    def pool(self, scene: Scene) -> Iterator[Segments]:
+    def pool(self, scene: Scene) -> Iterator[Candidate]:
         """Yield every region of the scene, with or without an expression."""
         return all_regions(scene)

@@ -21,11 +21,16 @@ class SceneClass(Task):
     )
     query_kind = "image"
     target_kind = "text"
-    needs = "a scene class"
+    needs = "a scene class, or several"
 
     def drafts(self, scene: Scene) -> Iterator[Draft]:
-        """Yield one example for a scene that has a class."""
-        if scene.scene_class:
-            query = (Segment.of_image(scene.image_id),)
-            name = (Segment.of_text(scene.scene_class),)
-            yield Draft(task=self.name, query=query, positives=(name,), class_key=scene.scene_class)
+        """Yield one example for a scene that has a class; several classes are all its positives."""
+        names = (scene.scene_class,) if scene.scene_class else scene.labels
+        if names:
+            yield Draft(
+                task=self.name,
+                query=(Segment.of_image(scene.image_id),),
+                positives=tuple((Segment.of_text(name),) for name in names),
+                scope="corpus",
+                class_key=" | ".join(sorted(names)),
+            )

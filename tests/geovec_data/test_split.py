@@ -10,16 +10,18 @@ from geovec_data.split import Placed, assign
 
 
 def chip(n: int, x: float, y: float, size: float = 256.0, parent: str = "p.png") -> Placed:
-    return Placed(f"i{n}", "c", parent, None, (), (x, y, x + size, y + size), False)
+    return Placed(f"i{n}", "c", parent, f"c/{parent}", None, (), (x, y, x + size, y + size), False)
 
 
 def whole(n: int) -> Placed:
-    return Placed(f"i{n}", "c", f"{n}.jpg", None, (), None, False)
+    return Placed(f"i{n}", "c", f"{n}.jpg", f"c/{n}.jpg", None, (), None, False)
 
 
 def test_image_split_keeps_chips_of_one_parent_together() -> None:
     options = SplitOptions(method="image", train=0.4, val=0.3, test=0.3)
-    images = [Placed(f"i{n}", "c", f"parent{n // 5}.tif", None, (), None, False) for n in range(200)]
+    images = [
+        Placed(f"i{n}", "c", f"parent{n // 5}.tif", f"c/parent{n // 5}.tif", None, (), None, False) for n in range(200)
+    ]
     got = {i: s for i, s, _ in assign(images, options)}
     for n in range(200):
         assert got[f"i{n}"] == got[f"i{n - n % 5}"]
@@ -67,7 +69,7 @@ def test_blocks_on_the_ground_are_metres() -> None:
     options = SplitOptions(method="blocks", train=0.5, val=0.25, test=0.25, block=600, buffer=30)
     step = 0.0007  # about 78 m north to south
     images = [
-        Placed(f"i{n}", "c", f"{n}.tif", None, (), (85.5 + step * (n % 30), 27.6 + step * (n // 30),
+        Placed(f"i{n}", "c", f"{n}.tif", f"c/{n}.tif", None, (), (85.5 + step * (n % 30), 27.6 + step * (n // 30),
                                                   85.5 + step * (n % 30 + 1), 27.6 + step * (n // 30 + 1)), True)
         for n in range(900)
     ]  # fmt: skip
@@ -79,9 +81,9 @@ def test_blocks_on_the_ground_are_metres() -> None:
 
 def test_official_split_by_object_puts_an_image_into_several() -> None:
     images = [
-        Placed("a", "c", "a", "train", (), None, False),
-        Placed("b", "c", "b", None, ("test", "train"), None, False),
-        Placed("c", "c", "c", None, (), None, False),
+        Placed("a", "c", "a", "c/a", "train", (), None, False),
+        Placed("b", "c", "b", "c/b", None, ("test", "train"), None, False),
+        Placed("c", "c", "c", "c/c", None, (), None, False),
     ]
     got = sorted(assign(images, SplitOptions(method="official")))
     assert [(i, s) for i, s, _ in got] == [("a", "train"), ("b", "test"), ("b", "train"), ("c", "unused")]

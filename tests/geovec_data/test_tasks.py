@@ -61,7 +61,8 @@ def test_every_draft_is_of_the_stated_kinds_and_names_its_task(name: str) -> Non
         for positive in draft.positives:
             assert "+".join(s.kind for s in positive) == task.target_kind
         assert len(set(draft.positives)) == len(draft.positives)
-        assert draft.scope == ("scene" if name in ("text_to_region", "expression_to_region") else "split")
+        scopes = {"text_to_region": "scene", "expression_to_region": "scene", "scene_class": "corpus"}
+        assert draft.scope == scopes.get(name, "split")
 
 
 @pytest.mark.parametrize("name", task_names())
@@ -109,7 +110,7 @@ def test_a_search_for_a_region_sees_all_regions_of_the_scene(name: str) -> None:
     ]
     assert [d.positives for d in found] == [(boxed(TREE),), (boxed(POOL),), (boxed(POOL),)]
     assert [d.region for d in found] == [0, 1, 1]
-    assert list(get_task(name)().pool(SCENE)) == [boxed(TREE), boxed(POOL), boxed(BARE)]
+    assert list(get_task(name)().pool(SCENE)) == [(boxed(TREE), None), (boxed(POOL), None), (boxed(BARE), None)]
 
 
 @pytest.mark.parametrize("name", ["text_to_region", "expression_to_region"])

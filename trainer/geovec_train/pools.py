@@ -4,7 +4,8 @@ A pool is cut into groups and a query is ranked in its own group alone. By scope
 
 - ``split``: one group, every target item of the task in the split (qrels and distractors).
 - ``scene``: one group per image, the target items of that image: for texts that are unique in their scene only.
-- ``corpus``: one group per corpus, every class name of the corpus, from all splits (``scene_class``).
+- ``corpus``: one group per corpus and pool key, all its answers from all splits: class names (``scene_class``),
+  answers of one kind of question (``question_answer``).
 
 A query is asked once however many examples repeat it (once per scene under scope ``scene``), and everything that
 any example of the split calls right for it is right. ``truth="own"`` asks every example by itself and takes its
@@ -29,7 +30,6 @@ Scope = Literal["split", "scene", "corpus"]
 Truth = Literal["union", "own"]
 Ints = NDArray[np.int64]
 
-CLASS_TASK = "scene_class"  # its pool is the corpus's class names, whatever the split
 ALSO_ACROSS_SCENES = "expression_to_region"  # scored in its scene; over all scenes in a row of its own
 
 
@@ -128,8 +128,7 @@ def pools(
             "SELECT DISTINCT scope FROM example_splits WHERE split = ? AND task = ? ORDER BY scope", [split, task]
         ).fetchall()
         for (asked,) in rows:
-            scope: Scope = "corpus" if task == CLASS_TASK else asked
-            yield _pool(con, task, known[task].meta_task, split, asked, scope, truth)
+            yield _pool(con, task, known[task].meta_task, split, asked, asked, truth)
             if task == ALSO_ACROSS_SCENES and asked == "scene":
                 yield _pool(con, task, known[task].meta_task, split, asked, "split", truth)
 
@@ -138,10 +137,13 @@ _TARGETS = {
     "split": "SELECT DISTINCT '' AS grp, item FROM targets",
     "scene": "SELECT DISTINCT image AS grp, item FROM targets",
     "corpus": (
-        "SELECT DISTINCT e.corpus AS grp, q.item FROM examples e JOIN qrels q ON q.example = e.id WHERE e.task = $task"
+        "SELECT e.corpus || coalesce('/' || e.pool_key, '') AS grp, q.item FROM examples e"
+        " JOIN qrels q ON q.example = e.id WHERE e.task = $task"
+        " UNION SELECT i.corpus || coalesce('/' || p.pool_key, ''), p.item FROM pool p JOIN images i ON i.id = p.image"
+        " WHERE p.task = $task"
     ),
 }
-_GROUP = {"split": "''", "scene": "e.image", "corpus": "e.corpus"}
+_GROUP = {"split": "''", "scene": "e.image", "corpus": "e.corpus || coalesce('/' || e.pool_key, '')"}
 
 
 def _pool(
