@@ -30,6 +30,13 @@ class KarpathyOptions(ReaderOptions):
         "none", description="filename: the scene class is the file name up to its last underscore, unless a number"
     )
     classes: dict[str, str] = Field({}, description="better names of classes, e.g. {bareland: bare land}")
+    numbered: tuple[str, ...] = Field(
+        (), description="classes that images named 1, 2, 3, … run through in this order, `per_class` images each"
+    )
+    per_class: int = Field(100, ge=1, description="images of each of the `numbered` classes")
+    numbered_origin: str = Field(
+        "", description="origin of such an image: {class} as in `numbered`, {index} from 0 in its class"
+    )
 
 
 class Karpathy(Reader):
@@ -37,7 +44,10 @@ class Karpathy(Reader):
 
     Method: the split files of Karpathy and Fei-Fei, "Deep visual-semantic alignments" (2015), whose layout the
     remote-sensing caption corpora took over. Sentences are given as the corpus has them, repeats included: the checks
-    collapse and count those. ``restval`` is train.
+    collapse and count those. ``restval`` is train. The keywords that RSITMD adds become attributes of the scene.
+
+    The images of UCM-Captions are those of UC Merced under other names: ``1.tif`` to ``2100.tif``, 100 of each class in
+    the alphabetical order of its folders (as the captions confirm); `numbered` gives them their class and origin.
     """
 
     name = "karpathy"
@@ -71,6 +81,8 @@ class Karpathy(Reader):
                 seen.add(path)
                 sentences = [s["raw"] for s in record["sentences"]]
                 payload = {"filename": record["filename"], "split": record.get("split"), "sentences": sentences}
+                if words := _keywords(record):
+                    payload["keywords"] = words
                 yield Entry(path, (path,) if is_inside(path) else (), payload)
 
     def _records(self, file: Path) -> list[Any]:
@@ -103,22 +115,39 @@ class Karpathy(Reader):
                 detail=record["detail"],
             )
             return
+        label, origin = self._label(PurePosixPath(record["filename"]).stem)
         yield Scene(
             key=entry.key,
             corpus=self.corpus,
             path=entry.key,
             captions=tuple(record["sentences"]),
-            scene_class=self._scene_class(record["filename"]),
+            scene_class=(self.options.classes.get(label) or label.replace("_", " ").lower()) if label else None,
+            attributes=tuple(("keyword", word) for word in record.get("keywords", ())),
+            origin=origin,
             split=SPLITS[record["split"]] if record["split"] else None,
         )
 
-    def _scene_class(self, filename: str) -> str | None:
+    def _label(self, stem: str) -> tuple[str | None, str]:
+        """Return what a file name tells: class as the corpus spells it, and origin (empty: as the recipe says)."""
+        known, each = self.options.numbered, self.options.per_class
+        if known and stem.isdecimal() and 1 <= int(stem) <= len(known) * each:
+            which, index = divmod(int(stem) - 1, each)
+            return known[which], self.options.numbered_origin.format(**{"class": known[which], "index": index})
         if self.options.class_from == "none":
-            return None
-        label = PurePosixPath(filename).stem.rpartition("_")[0]
-        if not label or label.replace("_", "").isdigit():
-            return None
-        return self.options.classes.get(label) or label.replace("_", " ").lower()
+            return None, ""
+        label = stem.rpartition("_")[0]
+        return (label if label and not label.replace("_", "").isdigit() else None), ""
+
+
+def _keywords(record: dict[str, Any]) -> list[str]:
+    """Return RSITMD's keywords, which stand with the image or with its sentences, each once."""
+    found: dict[str, None] = {}
+    for part in (record, *record["sentences"]):
+        words = part.get("keywords") or part.get("keyword") or []
+        for word in [words] if isinstance(words, str) else words if isinstance(words, list) else []:
+            if isinstance(word, str) and word.strip():
+                found.setdefault(word.strip().lower())
+    return list(found)
 
 
 def _fault(record: Any) -> str | None:

@@ -113,6 +113,36 @@ def test_other_layouts_are_told_apart(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_numbered_images_run_through_the_classes(tmp_path: Path) -> None:
+    names = ["1.tif", "100.tif", "101.tif", "200.tif", "201.tif", "0.tif", "01a.tif"]
+    rewrite(tmp_path, {"images": [{"filename": n, "sentences": []} for n in names]})
+    scenes, _ = read(
+        tmp_path,
+        numbered=("agricultural", "baseballdiamond"),
+        numbered_origin="ucmerced/{class}{index:02d}",
+        classes={"baseballdiamond": "baseball diamond"},
+    )
+    assert [(s.scene_class, s.origin) for s in scenes] == [
+        ("agricultural", "ucmerced/agricultural00"),
+        ("agricultural", "ucmerced/agricultural99"),
+        ("baseball diamond", "ucmerced/baseballdiamond00"),
+        ("baseball diamond", "ucmerced/baseballdiamond99"),
+        *[(None, "")] * 3,
+    ]
+
+
+def test_keywords_of_the_image_and_of_its_sentences_become_attributes(tmp_path: Path) -> None:
+    sentences = [{"raw": "a", "keywords": ["Red roof", " "]}, {"raw": "b", "keyword": "plane"}, {"raw": "c"}]
+    records = [
+        {"filename": "a.tif", "sentences": sentences, "keywords": ["plane", 7]},
+        {"filename": "b.tif", "sentences": [], "keywords": 7},
+    ]
+    rewrite(tmp_path, {"images": records})
+    scenes, rejects = read(tmp_path)
+    assert not rejects
+    assert [s.attributes for s in scenes] == [(("keyword", "plane"), ("keyword", "red roof")), ()]
+
+
 @pytest.mark.real
 def test_rsicd_small(real_data: Path) -> None:
     root = real_data / "research_only" / "rsicd_small"
