@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from geovec_data import ids, images
 from geovec_data.clip import visible_part
 from geovec_data.phash import phash
+from geovec_data.questions import check_questions
 from geovec_data.records import Region, Reject, Scene
 
 CODES: dict[str, str] = {
@@ -35,6 +36,9 @@ CODES: dict[str, str] = {
     "too_small": "a region narrower than `min_side` pixels",
     "empty_text": "a caption, expression or name without a word",
     "duplicate_text": "a sentence that the same image or region has already",
+    "contradiction": "a question that the same image answers in two ways",
+    "unstated_answer": "an answer that is not among those stated for its kind of question",
+    "unsupported_text": "a text made from labels that the labels do not bear out",
     "duplicate_region": "a second region with the same box and category",
     "duplicate_image": "an image whose bytes another entry has already",
     "duplicate_key": "a second record for the same image",
@@ -104,6 +108,7 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
         return None, ledger.rejects
     regions = check_regions(scene, width, height, options, ledger)
     captions = check_texts(scene.captions, "caption", ledger) if scene.captions else ()
+    questions = check_questions(scene.questions, ledger) if scene.questions else ()
     scene_class = scene.scene_class
     if scene_class is not None and not scene_class.strip():
         ledger.add("empty_text", "the scene class is empty", "text")
@@ -118,6 +123,7 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
         phash=print_,
         regions=regions,
         captions=captions,
+        questions=questions,
         scene_class=scene_class,
     )
     return checked, ledger.rejects

@@ -129,6 +129,9 @@ def _chip(
         regions=tuple(kept),
         captions=(),
         scene_class=None,
+        labels=(),
+        attributes=(),
+        questions=(),
         parent=scene.parent or scene.key,
         window=frame if scene.window is None else _shift(frame, scene.window[0], scene.window[1]),
         synthetic=tuple(s for s in scene.synthetic if s not in ("captions", "expressions")),
@@ -169,3 +172,9 @@ def _report_lost(scene: Scene, regions: tuple[Region, ...], best: list[float], l
         ledger.add("whole_image_text", f"caption {text!r}", "text")
     if scene.scene_class is not None:
         ledger.add("whole_image_text", f"scene class {scene.scene_class!r}", "text")
+    for label in scene.labels:
+        ledger.add("whole_image_text", f"label {label!r}", "text")
+    for key, value in scene.attributes:
+        ledger.add("whole_image_text", f"attribute {key}: {value}", "text")
+    for question in scene.questions:
+        ledger.add("whole_image_text", f"question {question.text!r}", "text")

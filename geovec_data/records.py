@@ -63,12 +63,14 @@ class Question:
         answers: the right answers; nearly always one.
         kind: question type (``presence``, ``count``, …); answers are ranked among those of its kind.
         split: the corpus's official split of this question, when it splits by question.
+        choices: the answers that questions of this kind can have, where the corpus states them.
     """
 
     text: str
     answers: tuple[str, ...]
     kind: str
     split: str | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,9 @@ import pyarrow as pa
 from geovec_data import ids
 from geovec_data.records import Box, Draft, Reject, Scene, Segments
 from geovec_data.schema import BOX, SEGMENT, SEGMENTS, arrow_schema
+
+if TYPE_CHECKING:
+    from geovec_data.tasks.base import Task
 
 Struct = dict[str, Any]
 
@@ -90,6 +93,7 @@ class Emitter:
         self._variants = variants
         self.tables = {name: Columns(name) for name in self.TABLES}
         self._items: set[str] = set()
+        self._shared: set[tuple[str, str, str | None]] = set()
         self._recent: dict[Segments, str] = {}
 
     def reject(self, reject: Reject) -> None:
@@ -139,6 +143,15 @@ class Emitter:
         )
         return iid
 
+    def candidate(self, task: type[Task], image: str, segments: Segments, key: str | None, by: dict[Box, str]) -> None:
+        """Add a row of the pool; what belongs to the whole corpus is noted once per unit, not with every image."""
+        item = self.item(segments, by)
+        if task.pool_of == "corpus":
+            if (task.name, item, key) in self._shared:
+                return
+            self._shared.add((task.name, item, key))
+        self.tables["pool"].add(task.name, image, item, key)
+
     def next_scene(self) -> None:
         """Forget the items of the last scene; nearly all repeats are within one."""
         self._recent.clear()
@@ -148,9 +161,11 @@ class Emitter:
         query = self.item(draft.query, by_box)
         positives = [self.item(p, by_box) for p in draft.positives]
         region = None if draft.region is None else regions[draft.region]
-        eid = ids.digest("example", draft.task, self._corpus, query, scene.image_id, region)
+        # one question can be asked of several pools (the country and the city of an image); other ids name none
+        pool = () if draft.pool_key is None else (draft.pool_key,)
+        eid = ids.digest("example", draft.task, self._corpus, query, scene.image_id, region, *pool)
         variant = int(eid[:8], 16) % self._variants[draft.task]
-        text = _first_text((draft.query, *draft.positives))
+        text = _own_text(draft)
         self.tables["examples"].add(
             eid, draft.task, self._corpus, f"{draft.task}/{variant}", query, scene.image_id, region, draft.scope,
             draft.pool_key, draft.class_key, None if text is None else ids.text_key(text), scene_key,
@@ -160,9 +175,13 @@ class Emitter:
             self.tables["qrels"].add(eid, positive)
 
 
-def _first_text(sides: Iterable[Segments]) -> str | None:
-    for side in sides:
-        for segment in side:
-            if segment.kind == "text":
-                return segment.text
+def _own_text(draft: Draft) -> str | None:
+    """The text that is one side of an example by itself: equal texts are then equal in meaning.
+
+    A question, a change or a text at a coordinate is not: what is right depends on the rest of the item.
+    """
+    for side in (draft.query, *draft.positives):
+        kinds = {s.kind for s in side}
+        if kinds == {"text"}:
+            return side[0].text
     return None

@@ -171,7 +171,7 @@ class UnitWorker:
             for draft in task.drafts(scene):
                 emitter.example(scene, draft, regions, by_box, key)
             for candidate, pool_key in task.pool(scene):
-                emitter.tables["pool"].add(task.name, scene.image_id, emitter.item(candidate, by_box), pool_key)
+                emitter.candidate(type(task), scene.image_id, candidate, pool_key, by_box)
 
     def _image_row(self, s: Scene) -> tuple[Any, ...]:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from geovec_data.records import Draft, Scene, Segments
 
@@ -26,6 +26,10 @@ class Task(ABC):
     target_kind: ClassVar[str]
     # what a scene must have for this task to say anything, in words, for `describe` and the card
     needs: ClassVar[str]
+    # whose the candidates of `pool` are: a scene's own, or the whole corpus's (stated answers), which few scenes repeat
+    pool_of: ClassVar[Literal["scene", "corpus"]] = "scene"
+    # whether its examples join scenes, so that the final stage makes them and `drafts` yields none
+    composed: ClassVar[bool] = False
 
     @abstractmethod
     def drafts(self, scene: Scene) -> Iterator[Draft]:

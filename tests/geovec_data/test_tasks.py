@@ -5,16 +5,19 @@ from dataclasses import replace
 import pytest
 
 from geovec_data.errors import UserError
-from geovec_data.records import Draft, Region, Scene, Segment
+from geovec_data.records import Draft, Question, Region, Scene, Segment
 from geovec_data.tasks import get_task, task_names
 
 IMAGE = Segment.of_image("i" * 32)
 TREE = Region(box=(0, 0, 10, 10), category="tree", expressions=("the tree on the left", "The tree, on the left!"))
 POOL = Region(box=(50, 0, 90, 30), category="pool", expressions=("the only pool", "the pool on the right"))
 BARE = Region(box=(30, 40, 44, 60), category="tree")
+ROAD = Question(text="Is there a road?", answers=("no",), kind="presence", choices=("yes", "no"))
+TREES = Question(text="How many trees are there?", answers=("2",), kind="count")
 SCENE = Scene(
     key="a.png", corpus="c", path="a.png", image_id="i" * 32, width=100, height=80, regions=(TREE, POOL, BARE),
     captions=("a garden", "A garden.", "trees around a pool", " !"), scene_class="park", lon=8.5, lat=47.4,
+    questions=(ROAD, TREES), places=(("country", "Switzerland"), ("city", "Zurich")),
 )  # fmt: skip
 
 
@@ -41,6 +44,11 @@ def test_the_table_of_the_design() -> None:
         "expression_to_region": ("image+text", "image+box"),
         "image_to_coordinate": ("image", "coordinate"),
         "coordinate_to_image": ("coordinate", "image"),
+        "geo_text_to_image": ("text+coordinate", "image"),
+        "text_to_geo_image": ("text", "image+coordinate"),
+        "image_to_place": ("image", "text"),
+        "question_answer": ("image+text", "text"),
+        "composed_to_image": ("image+text", "image"),
     }
     for name in task_names():
         task = get_task(name)
@@ -49,7 +57,14 @@ def test_the_table_of_the_design() -> None:
         assert task.needs
 
 
-@pytest.mark.parametrize("name", task_names())
+SCOPES = {
+    **dict.fromkeys(("text_to_region", "expression_to_region"), "scene"),
+    **dict.fromkeys(("scene_class", "question_answer", "image_to_place"), "corpus"),
+}
+ALONE = [name for name in task_names() if not get_task(name).composed]  # tasks that one scene has examples of
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_every_draft_is_of_the_stated_kinds_and_names_its_task(name: str) -> None:
     task = get_task(name)
     found = drafts(name)
@@ -61,11 +76,10 @@ def test_every_draft_is_of_the_stated_kinds_and_names_its_task(name: str) -> Non
         for positive in draft.positives:
             assert "+".join(s.kind for s in positive) == task.target_kind
         assert len(set(draft.positives)) == len(draft.positives)
-        scopes = {"text_to_region": "scene", "expression_to_region": "scene", "scene_class": "corpus"}
-        assert draft.scope == scopes.get(name, "split")
+        assert draft.scope == SCOPES.get(name, "split")
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", ALONE)
 def test_a_scene_of_which_nothing_is_known_gives_nothing(name: str) -> None:
     bare = Scene(key="b", corpus="c", path="b", image_id="j" * 32, width=5, height=5)
     assert drafts(name, bare) == []
@@ -138,6 +152,39 @@ def test_coordinates_keep_full_precision_and_order() -> None:
     assert (there.query, there.positives) == ((IMAGE,), (place,))
     assert (back.query, back.positives) == (place, ((IMAGE,),))
     assert drafts("image_to_coordinate", replace(SCENE, lat=None)) == []
+
+
+def test_a_question_is_asked_among_the_answers_of_its_kind() -> None:
+    road, trees = drafts("question_answer")
+    assert (road.query, road.positives) == ((IMAGE, *text("Is there a road?")), (text("no"),))
+    assert (road.pool_key, trees.pool_key) == ("presence", "count")
+    stated = list(get_task("question_answer")().pool(SCENE))
+    assert stated == [(text("no"), "presence"), (text("yes"), "presence")]
+    assert get_task("question_answer").pool_of == "corpus"
+
+
+def test_a_place_is_named_at_every_level() -> None:
+    country, city = drafts("image_to_place")
+    assert (country.positives, country.pool_key) == ((text("Switzerland"),), "country")
+    assert (city.positives, city.pool_key) == ((text("Zurich"),), "city")
+
+
+def test_a_text_at_a_place_is_searched_both_ways() -> None:
+    place = Segment.of_coordinate(8.5, 47.4)
+    garden, _ = drafts("geo_text_to_image")
+    assert (garden.query, garden.positives) == ((*text("a garden"), place), ((IMAGE,),))
+    garden, _ = drafts("text_to_geo_image")
+    assert (garden.query, garden.positives) == (text("a garden"), ((IMAGE, place),))
+    (named,) = drafts("geo_text_to_image", replace(SCENE, captions=()))
+    assert named.query == (*text("park"), place)
+    labelled = drafts("text_to_geo_image", replace(SCENE, captions=(), scene_class=None, labels=("sea", "sand")))
+    assert [d.query for d in labelled] == [text("sea"), text("sand")]
+    assert drafts("geo_text_to_image", replace(SCENE, lon=None, lat=None)) == []
+
+
+def test_a_composition_needs_other_scenes_and_every_image_is_a_candidate() -> None:
+    assert drafts("composed_to_image") == []
+    assert list(get_task("composed_to_image")().pool(SCENE)) == [((IMAGE,), None)]
 
 
 def test_an_unknown_task_is_the_users_mistake_and_the_nearest_is_named() -> None:

@@ -106,7 +106,8 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
     pool = _table(
         con,
         "SELECT p.task, p.image, p.item FROM pool p SEMI JOIN wanted w ON w.task = p.task"
-        " JOIN image_splits s ON s.image = p.image WHERE s.split = 'train' ORDER BY ALL",
+        " JOIN image_splits s ON s.image = p.image WHERE s.split = 'train'"
+        " AND p.task IN (SELECT task FROM examples WHERE scope = 'scene') ORDER BY ALL",
     )
     con.close()
 
