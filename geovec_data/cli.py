@@ -21,6 +21,7 @@ usage: geovec-data COMMAND key=value …        (Hydra's grammar; no dashes)
   stats    dataset=DIR                        counts by task, split, category and reject reason
   verify   dataset=DIR                        re-hash and cross-check everything: exit 0, or 1 with every fault named
   mine     dataset=DIR encoder=DIR run=NAME   mine hard negatives with any SentenceTransformer
+  export   dataset=DIR out=DIR format=hf      for datasets, webdataset, mmeb, sentence-transformers, ms-swift, or ids
   report   dataset=DIR [model=DIR]            one HTML file: counts, examples, negatives, loss curve, scores
 
 geovec-data COMMAND --help shows a command's options. Then: geovec-train --help, geovec-eval --help.
@@ -74,6 +75,16 @@ def _mine(arguments: list[str]) -> Summary:
     return run(config)
 
 
+def _export(arguments: list[str]) -> Summary:
+    from geovec_data.export.config import ExportConfig
+    from geovec_data.options import load
+
+    config = load(ExportConfig, arguments, "geovec-data export")
+    from geovec_data.export.export import run
+
+    return run(config)
+
+
 def _report(arguments: list[str]) -> Summary:
     from geovec_data.options import load
     from geovec_data.report.report import ReportConfig, run
@@ -88,6 +99,7 @@ COMMANDS: dict[str, Callable[[list[str]], Summary]] = {
     "stats": _stats,
     "verify": _verify,
     "mine": _mine,
+    "export": _export,
     "report": _report,
 }
 

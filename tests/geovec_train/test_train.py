@@ -18,13 +18,14 @@ from sentence_transformers.base.modules.input_module import InputModule
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError, UserError
+from geovec_data.mining.runs import choose_run
 from geovec_train import trainer as trainer_module
 from geovec_train.batches import BatchMaker
 from geovec_train.config import TrainConfig
 from geovec_train.curve import read_log
 from geovec_train.data import load_train
 from geovec_train.resume import checkpoints
-from geovec_train.runs import choose_run, train_tasks
+from geovec_train.runs import train_tasks
 from geovec_train.train import run
 from tests.fixtures import jobs
 from tests.fixtures.dataset import build, caption_dataset

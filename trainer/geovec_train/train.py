@@ -10,12 +10,13 @@ from typing import Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_data.mining.runs import choose_run
 from geovec_data.progress import say
 from geovec_data.store.lock import exclusive
 from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet, load_train
 from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
-from geovec_train.runs import choose_run, train_tasks
+from geovec_train.runs import train_tasks
 
 __all__ = ["TrainConfig", "run"]
 
