@@ -1,26 +1,28 @@
-"""The sole orchestrator of a build: configuration → units → final stage → manifest."""
+"""The sole orchestrator of a build: configuration → units of every corpus → final stage → manifest."""
 
 from __future__ import annotations
 
 import errno
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
-from geovec_data.plan import forget, pending, plan, recipe_fingerprint, same_content
+from geovec_data.jobs import Part, prepare, units_of
+from geovec_data.plan import forget, pending, same_content
 from geovec_data.progress import bar, say
 from geovec_data.recipe import BuildConfig
-from geovec_data.source import Located, locate
 from geovec_data.store.journal import Journal, UnitRecord
 from geovec_data.store.lock import exclusive
 from geovec_data.store.manifest import MANIFEST
-from geovec_data.unit import Job, Unit, make_reader
 from geovec_data.verdict import reject_verdict
+
+# how a build is run and where its corpora lie: neither asks for another final stage
+_NO_MATTER = {"out", "workers", "engine", "dry_run", "rehash", "skip_missing"}
 
 
 def run(config: BuildConfig) -> dict[str, Any]:
@@ -28,70 +30,68 @@ def run(config: BuildConfig) -> dict[str, Any]:
 
     Raises:
         UserError: a wrong root or layout, a target in use or written by something else.
-        DataFault: more rows refused than the recipe allows.
+        DataFault: more rows refused than a recipe allows.
         ResourceFault: disk full; the finished units stay.
     """
     started = time.monotonic()
-    located = locate(config)
-    job = make_job(config, located)
-    reader = make_reader(job)
-    recipe = recipe_fingerprint(config)
-    units = plan(reader, recipe, config)
+    parts = prepare(config)
     if config.dry_run:
         from geovec_data.dry_run import rehearse
 
-        return rehearse(config, job, units, pending(Journal(config.out), job.staging, units))
+        return rehearse(parts, pending(Journal(config.out), config.out / "staging", units_of(parts)))
     _refuse_foreign(config.out)
     with _resources(config.out), exclusive(config.out, "build"):
-        summary = _build(config, located, job, units)
+        summary = _build(config, parts)
         summary["seconds"] = round(time.monotonic() - started, 2)
         (config.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
 
 
-def _build(config: BuildConfig, located: Located, job: Job, units: list[Unit]) -> dict[str, Any]:
+def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
     from geovec_data.engines import local
 
-    out = config.out
+    out, staging = config.out, config.out / "staging"
+    jobs = {p.name: p.job for p in parts}
+    units = units_of(parts)
     journal = Journal(out)
-    todo = pending(journal, job.staging, units)
-    key = digest(
-        *(u.stat for u in units), config.split.model_dump_json(), config.checks.model_dump_json(), located.revision
-    )
+    todo = pending(journal, staging, units)
+    key = _final_key(config, parts)
     if not todo and journal.final == key and (out / MANIFEST).is_file():
         from geovec_data.dataset import Dataset
         from geovec_data.store.catalog import ensure_catalog
 
         dataset = Dataset(out)
         ensure_catalog(dataset)
-        return _summary(config, dataset.manifest.counts, done=0, units=len(units), unchanged=True)
+        return _summary(config, parts, dataset.manifest.counts, done=[], unchanged=True)
     workers = local.workers_or_cores(config.workers)
-    job.staging.mkdir(parents=True, exist_ok=True)
+    staging.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
     if config.rehash:
-        todo = same_content(job, todo, journal, workers)
+        todo = same_content(jobs, staging, todo, journal, workers)
     total = sum(len(u.entries) for u in units)
     left = sum(len(u.entries) for u in todo)
     if left < total:
         say(f"build: {total - left:,} of {total:,} entries are done already; {left:,} to do")
     with bar(total, "entries", "build", done=total - left) as advance:
-        for unit, record in local.process(job, todo, workers, "run"):
+        for unit, record in local.process(jobs, todo, workers, "run"):
             assert isinstance(record, UnitRecord)
             journal.add(record)
             advance(len(unit.entries))
-    forget(journal, job.staging, units)
-    return _finish(config, located, job, units, journal, key, len(todo), workers)
+    forget(journal, staging, units)
+    return _finish(config, parts, journal, key, [u.corpus for u in todo], workers)
+
+
+def _final_key(config: BuildConfig, parts: Sequence[Part]) -> str:
+    """Hash all that decides what the final stage writes."""
+    said = [config.model_dump_json(exclude=_NO_MATTER | {"corpora"})]
+    for p in parts:
+        said += [p.config.model_dump_json(exclude={"source"}), p.located.kind, p.located.revision or ""]
+        said += [u.stat for u in p.units]
+    return digest(*said)
 
 
 def _finish(
-    config: BuildConfig,
-    located: Located,
-    job: Job,
-    units: list[Unit],
-    journal: Journal,
-    key: str,
-    done: int,
-    workers: int,
+    config: BuildConfig, parts: Sequence[Part], journal: Journal, key: str, done: list[str], workers: int
 ) -> dict[str, Any]:
     from geovec_data.dataset import Dataset
     from geovec_data.manifest_of import manifest_of
@@ -101,67 +101,31 @@ def _finish(
     from geovec_data.store.finalize import finalize, swap_in
 
     out = config.out
-    records = [journal.units[u.name] for u in sorted(units, key=lambda u: u.name)]
-    finished = finalize(out, job.staging, records, config.split, workers)
+    records = [journal.units[u.name] for u in units_of(parts)]
+    finished = finalize(out, out / "staging", records, {p.name: p.config.split for p in parts}, workers)
     swap_in(out, BUILD_TABLES)
-    verdict = reject_verdict(finished.counts, config.checks.max_reject_fraction)
+    verdict = reject_verdict(finished.counts["corpora"], {p.name: p.config.checks.max_reject_fraction for p in parts})
     if verdict:
-        summary = _summary(config, finished.counts, done=done, units=len(units), unchanged=False) | {"failed": verdict}
+        summary = _summary(config, parts, finished.counts, done=done, unchanged=False) | {"failed": verdict}
         (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         raise DataFault(verdict + f" Every refused row is in {out / 'rejects'}, counts in {out / 'summary.json'}.")
-    manifest = manifest_of(config, located, finished)
+    manifest = manifest_of(config, parts, finished)
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     temporary = out / (MANIFEST + ".tmp")
     temporary.write_text(manifest.text(), encoding="utf-8")
     temporary.replace(out / MANIFEST)
     write_catalog(Dataset(out))
     journal.finish(key)
-    return _summary(config, finished.counts, done=done, units=len(units), unchanged=False)
+    return _summary(config, parts, finished.counts, done=done, unchanged=False)
 
 
-def make_job(config: BuildConfig, located: Located) -> Job:
-    """Gather what the workers need."""
-    from geovec_data.checks import CheckOptions
-    from geovec_data.chips import ChipOptions
-    from geovec_data.options import validate
-    from geovec_data.tasks import get_task
-
-    for task in config.tasks:
-        get_task(task)  # an unknown name is told here, not in a worker
-    checks = dict(config.checks.model_extra or {})
-    validate(CheckOptions, checks, "checks")
-    options = config.reader.options | located.reader_options
-    if config.split.method == "official" and "official_split" in _reader_fields(config.reader.name):
-        options["official_split"] = True
-    chip = None if config.chip is None else {"size": config.chip.size, **(config.chip.model_extra or {})}
-    if chip is not None:
-        validate(ChipOptions, chip, "chip")
-    return Job(
-        corpus=config.name,
-        root=located.root,
-        staging=config.out / "staging",
-        reader=config.reader.name,
-        reader_options=options,
-        chip=chip,
-        checks=checks,
-        expressions=config.synthesise.expressions,
-        captions=config.synthesise.captions,
-        tasks=config.tasks,
-        licence=config.licence.name,
-        attribution=config.licence.attribution,
-        origins=config.origins,
-    )
-
-
-def _reader_fields(name: str) -> set[str]:
-    from geovec_data.readers import get_reader
-
-    return set(get_reader(name).Options.model_fields)
-
-
-def _summary(config: BuildConfig, counts: dict[str, Any], *, done: int, units: int, unchanged: bool) -> dict[str, Any]:
+def _summary(
+    config: BuildConfig, parts: Sequence[Part], counts: dict[str, Any], *, done: list[str], unchanged: bool
+) -> dict[str, Any]:
+    """Say what was built: in all, and by corpus; `done` names the corpus of each unit that was done."""
     examples = counts["rows"]["examples"]
     rejected = sum(counts["rejects"].values())
+    corpora = {p.name: _corpus_summary(p, counts["corpora"].get(p.name), done.count(p.name)) for p in parts}
     if unchanged:
         human = [f"nothing changed: {config.out} is up to date ({examples:,} examples); nothing was done"]
     else:
@@ -169,17 +133,39 @@ def _summary(config: BuildConfig, counts: dict[str, Any], *, done: int, units: i
             f"{config.out}: {counts['rows']['images']:,} images, {counts['rows']['regions']:,} regions,"
             f" {examples:,} examples in {len(counts['tasks'])} tasks; {rejected:,} rows refused"
         ]
+        if len(parts) > 1:
+            human += [
+                f"  {name}: {c['images']:,} images, {c['regions']:,} regions, {c['examples']:,} examples;"
+                f" {c['rejects']:,} refused; {c['units_done']} of {c['units']} units done now"
+                for name, c in corpora.items()
+            ]
         if rejected:
             human.append("refused: " + ", ".join(f"{k} {v:,}" for k, v in counts["rejects"].items()))
+    if config.skipped:
+        human.append(f"skipped, no place given: {', '.join(config.skipped)}")
     return {
         "command": "build",
         "recipe": config.name,
         "out": str(config.out),
-        "units": units,
-        "units_done": done,
+        "units": sum(len(p.units) for p in parts),
+        "units_done": len(done),
         "unchanged": unchanged,
+        "corpora": corpora,
+        "skipped": list(config.skipped),
         "counts": counts,
         "human": human,
+    }
+
+
+def _corpus_summary(part: Part, counts: dict[str, Any] | None, done: int) -> dict[str, int]:
+    found = counts or {"images": 0, "regions": 0, "examples": 0, "rejects_by_level": {}}
+    return {
+        "entries": part.entries,
+        "listed": part.listed,
+        "units": len(part.units),
+        "units_done": done,
+        "rejects": sum(n for by in found["rejects_by_level"].values() for n in by.values()),
+        **{k: found[k] for k in ("images", "regions", "examples")},
     }
 
 

@@ -18,6 +18,7 @@ usage: geovec-data COMMAND key=value …        (Hydra's grammar; no dashes)
   list                                        the recipes, their tasks, licences and how they were verified
   describe recipe=NAME                        source, licence, layout on disk, tasks and options of a recipe
   build    recipe=NAME source.root=DIR out=DIR     build a dataset, or continue it; source=sample where there is one
+           recipe=[A,B] sources.A.root=DIR …       … of several corpora at once
   stats    dataset=DIR                        counts by task, split, category and reject reason
   verify   dataset=DIR                        re-hash and cross-check everything: exit 0, or 1 with every fault named
   mine     dataset=DIR encoder=DIR run=NAME   mine hard negatives with any SentenceTransformer
@@ -46,7 +47,7 @@ def _describe(arguments: list[str]) -> Summary:
 
 def _build(arguments: list[str]) -> Summary:
     from geovec_data.build import run
-    from geovec_data.recipe import load_build
+    from geovec_data.compose import load_build
 
     return run(load_build(arguments, "geovec-data build"))
 

@@ -22,9 +22,9 @@ EXAMPLES = {
 
 def _model(name: str) -> type[BaseModel] | None:
     if name == "build":
-        from geovec_data.recipe import BuildConfig
+        from geovec_data.recipe import BuildOptions
 
-        return BuildConfig
+        return BuildOptions
     if name == "mine":
         from geovec_data.mining.config import MineConfig
 
@@ -58,7 +58,9 @@ def command_help(name: str) -> str:
     model = _model(name)
     if name == "build":
         lines += ["options (key=value; most have their value from the recipe):", ""]
-        lines += ["  recipe                         recipe name, or the path of your own .yaml [needed]"]
+        lines += ["  recipe                         recipe or mix, or the path of your own .yaml; or [a,b,…] [needed]"]
+        lines += ["  sources.CORPUS.*               where a corpus is, when there are several: as source.* below"]
+        lines += ["  corpora.CORPUS.*               any other option of that corpus; a plain one holds for all"]
     elif model is not None:
         lines += ["options (key=value):", ""]
     if model is not None:

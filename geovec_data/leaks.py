@@ -6,6 +6,7 @@ Rules: ``image`` (one image in two splits), ``parent`` (chips of one image in tw
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 SAMPLES = 5
 
 
-def report(con: duckdb.DuckDBPyConnection, method: str) -> dict[str, Any]:
+def report(con: duckdb.DuckDBPyConnection, methods: Collection[str]) -> dict[str, Any]:
     """Count leaks between train and the held-out splits.
 
     Args:
         con: a connection with the tables `images`, `image_splits`, `examples`, `splits`.
-        method: the split method; `blocks` divides parents on purpose, so `parent` says so.
+        methods: the corpora's split methods; `blocks` divides parents on purpose, so `parent` says so.
 
     Returns:
         rule → {count, of, unit, samples, note}.
@@ -48,7 +49,7 @@ def report(con: duckdb.DuckDBPyConnection, method: str) -> dict[str, Any]:
             "unit": unit,
             "samples": [f[0] for f in found[:SAMPLES]],
         }
-    if method == "blocks":
+    if "blocks" in methods:
         out["parent"]["note"] = "the split is spatial inside an image, with an unused buffer between"
     held = con.execute(
         "SELECT count(DISTINCT e.image) FILTER (WHERE seen), count(DISTINCT e.image) FROM ("

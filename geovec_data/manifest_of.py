@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from geovec_data import __version__
+from geovec_data.jobs import Part
 from geovec_data.recipe import BuildConfig
 from geovec_data.schema import SCHEMA_VERSION
-from geovec_data.source import Located
 from geovec_data.store.finalize import Finished
 from geovec_data.store.manifest import Manifest, Source, TaskInfo
 
-# how a build is run, and where things lie: neither changes what the dataset is
-RUN_KEYS = ("out", "workers", "engine", "dry_run", "rehash", "sample", "get", "layout")
+# what is said of a corpus elsewhere, or does not change what the dataset is
+_NOT_KEPT = {"sample", "get", "layout", "source"}
 
 
-def manifest_of(config: BuildConfig, located: Located, finished: Finished) -> Manifest:
-    """Describe a finished build."""
+def manifest_of(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> Manifest:
+    """Describe a finished build; its recipes by corpus."""
     from geovec_data.tasks import get_task
 
     tasks = {}
-    for name in config.tasks:
+    for name in dict.fromkeys(t for p in parts for t in p.config.tasks):
         task = get_task(name)
         tasks[name] = TaskInfo(
             meta_task=task.meta_task,
@@ -28,13 +29,42 @@ def manifest_of(config: BuildConfig, located: Located, finished: Finished) -> Ma
             target_kind=task.target_kind,
             instructions=task.instructions,
         )
-    recipe: dict[str, Any] = {k: v for k, v in config.model_dump(mode="json").items() if k not in RUN_KEYS}
-    if located.kind == "sample":
-        recipe["summary"] = located.notes[0]  # the recipe's own speaks of the whole corpus
-    recipe["source"] = {"kind": located.kind, "hub": config.source.hub, "revision": located.revision}
-    source = Source(
-        corpus=config.name,
-        title=config.title if located.kind != "sample" else _sample_title(config),
+    sample = [p for p in parts if p.located.kind == "sample"]
+    recipe: dict[str, Any] = {
+        "name": config.name,
+        "title": config.title,
+        # a sample's own words where it is all there is: the recipe's speak of the whole corpus
+        "summary": sample[0].located.notes[0] if sample and len(parts) == 1 else config.summary,
+        "corpora": {p.name: _recipe(p) for p in parts},
+        "skipped": list(config.skipped),
+    }
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        tool=f"geovec {__version__}",
+        fingerprint=finished.counts["digest"],
+        recipe=recipe,
+        sources=tuple(_source(p, finished) for p in parts),
+        tasks=tasks,
+        counts=finished.counts,
+        leaks=finished.leaks,
+        notes=tuple(_notes(config, parts, finished)),
+        shards=finished.shards,
+    )
+
+
+def _recipe(part: Part) -> dict[str, Any]:
+    recipe = part.config.model_dump(mode="json", exclude=_NOT_KEPT)
+    if part.located.kind == "sample":
+        recipe["summary"] = part.located.notes[0]
+    source = {"kind": part.located.kind, "hub": part.config.source.hub, "revision": part.located.revision}
+    return recipe | {"source": source}
+
+
+def _source(part: Part, finished: Finished) -> Source:
+    config, located = part.config, part.located
+    return Source(
+        corpus=part.name,
+        title=config.title if located.kind != "sample" else _sample_title(part),
         kind=located.kind,
         revision=located.revision,
         homepage=config.homepage,
@@ -43,30 +73,29 @@ def manifest_of(config: BuildConfig, located: Located, finished: Finished) -> Ma
         attribution=config.licence.attribution,
         note=config.licence.note,
         verified=config.verified,
-        images=finished.counts["images_by_corpus"].get(config.name, 0),
-    )
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        tool=f"geovec {__version__}",
-        fingerprint=finished.counts["digest"],
-        recipe=recipe,
-        sources=(source,),
-        tasks=tasks,
-        counts=finished.counts,
-        leaks=finished.leaks,
-        notes=tuple(_notes(config, located, finished)),
-        shards=finished.shards,
+        images=finished.counts["images_by_corpus"].get(part.name, 0),
+        weight=config.weight,
+        cap=config.cap,
+        listed=part.listed,
     )
 
 
-def _sample_title(config: BuildConfig) -> str:
-    sample = config.sample or {}
-    return f"Sample in the layout of {config.title} ({sample.get('package')} {sample.get('version')})"
+def _sample_title(part: Part) -> str:
+    sample = part.config.sample or {}
+    return f"Sample in the layout of {part.config.title} ({sample.get('package')} {sample.get('version')})"
 
 
-def _notes(config: BuildConfig, located: Located, finished: Finished) -> list[str]:
+def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> list[str]:
     notes: list[str] = []
-    if located.kind == "sample":
+    if config.skipped:
+        notes.append(
+            f"Corpora of the mix {config.name} that are not in this dataset, because their place was not given:"
+            f" {', '.join(config.skipped)}."
+        )
+    for p in parts:
+        if p.listed > p.entries:
+            notes.append(f"{p.config.title} is capped: {p.entries:,} of its {p.listed:,} entries are here.")
+    if any(p.located.kind == "sample" for p in parts):
         notes.append(
             "Scores on this sample are smoke figures: they show that the machinery works, not how good a model is."
         )
@@ -74,11 +103,11 @@ def _notes(config: BuildConfig, located: Located, finished: Finished) -> list[st
     for what, n in synthesised.items():
         if n:
             notes.append(f"The {what} of {n:,} images are synthesised from labels, not written by people.")
-    empty = [t for t in config.tasks if t not in finished.counts["tasks"]]
+    empty = [t for t in dict.fromkeys(t for p in parts for t in p.config.tasks) if t not in finished.counts["tasks"]]
     if empty:
         notes.append(f"Tasks that this data cannot exercise: {', '.join(empty)}.")
-    if config.split.method == "official":
-        n = finished.leaks["image"]["count"]
-        if n:
-            notes.append(f"The official split puts {n:,} images into train and a held-out split; split=image does not.")
+    official = [p.config.title for p in parts if p.config.split.method == "official"]
+    n = finished.leaks["image"]["count"]
+    if official and n:
+        notes.append(f"The official split puts {n:,} images into train and a held-out split; split=image does not.")
     return notes

@@ -172,8 +172,8 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def validate(model: type[M], tree: dict[str, Any], command: str) -> M:
-    """Validate with pydantic and word its complaints for a user.
+def validate(model: type[M], tree: dict[str, Any], command: str, prefix: str = "") -> M:
+    """Validate with pydantic and word its complaints for a user; `prefix` is how he writes these options' names.
 
     Raises:
         UserError: naming every wrong option, its value and what it must be.
@@ -183,11 +183,13 @@ def validate(model: type[M], tree: dict[str, Any], command: str) -> M:
     except ValidationError as error:
         lines = []
         for e in error.errors():
-            where = ".".join(str(p) for p in e["loc"])
+            where = prefix + ".".join(str(p) for p in e["loc"])
             if e["type"] == "missing":
                 lines.append(f"{where}=… is needed")
             elif e["type"] == "extra_forbidden":
-                lines.append(f"unknown option '{where}'.{suggest(where, _names(model, e['loc']))}")
+                lines.append(
+                    f"unknown option '{where}'.{suggest(where, [prefix + n for n in _names(model, e['loc'])])}"
+                )
             else:
                 lines.append(f"{where}={e['input']!r}: {e['msg']}")
         raise UserError("; ".join(lines) + f". See: {command} --help") from error

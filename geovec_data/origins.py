@@ -42,9 +42,13 @@ class OriginRule(BaseModel):
 
 def origin_of(scene: Scene, rules: tuple[OriginRule, ...]) -> str:
     """Name a scene's origin: the first rule that matches its parent's file name, else corpus and parent key."""
-    parent = scene.parent or scene.key
+    return origin_of_path(scene.corpus, scene.parent or scene.key, rules)
+
+
+def origin_of_path(corpus: str, parent: str, rules: tuple[OriginRule, ...]) -> str:
+    """Name the origin of an image by its path alone; see `origin_of`."""
     stem = PurePosixPath(parent).name.rpartition(".")[0] or PurePosixPath(parent).name
     for rule in rules:
         if (named := rule.apply(stem)) is not None:
             return named
-    return f"{scene.corpus}/{parent}"
+    return f"{corpus}/{parent}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from geovec_data import __version__
+from geovec_data.cap import capped
 from geovec_data.errors import UserError
 from geovec_data.ids import digest
 from geovec_data.readers.base import Entry, Reader
-from geovec_data.recipe import BuildConfig
+from geovec_data.recipe import CorpusConfig
 from geovec_data.schema import SCHEMA_VERSION
 from geovec_data.store.journal import Journal, UnitRecord, unit_record
 from geovec_data.store.staging import staged_name
@@ -22,7 +24,7 @@ from geovec_data.unit import Job, Unit
 CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence", "origins")
 
 
-def recipe_fingerprint(config: BuildConfig) -> str:
+def recipe_fingerprint(config: CorpusConfig) -> str:
     """Hash what decides a unit's content: recipe parts, checks, number of units, schema and tool version."""
     tree = config.model_dump(mode="json")
     parts = {k: tree[k] for k in CONTENT_KEYS}
@@ -31,15 +33,19 @@ def recipe_fingerprint(config: BuildConfig) -> str:
     return digest(json.dumps([parts, checks, official, config.units, SCHEMA_VERSION, __version__], sort_keys=True))
 
 
-def plan(reader: Reader, recipe: str, config: BuildConfig) -> list[Unit]:
-    """Put the reader's entries into hash buckets and fingerprint each bucket's input.
+def plan(reader: Reader, recipe: str, config: CorpusConfig) -> tuple[list[Unit], int]:
+    """Put the reader's entries, as many as the cap allows, into hash buckets and fingerprint each bucket's input.
+
+    Returns:
+        The units, and the number of entries before the cap.
 
     Raises:
         UserError: when two entries have one key.
     """
     buckets: dict[int, list[Entry]] = defaultdict(list)
     seen: set[str] = set()
-    for entry in reader.entries():
+    entries, listed = capped(reader.entries(), config.cap, config.cap_seed, config.name, config.origins)
+    for entry in entries:
         if entry.key in seen:
             raise UserError(f"{reader.root}: two records have the key '{entry.key}'; keys must be unique")
         seen.add(entry.key)
@@ -47,13 +53,13 @@ def plan(reader: Reader, recipe: str, config: BuildConfig) -> list[Unit]:
     shared = [str(_stat(p)) for p in reader.shared()]
     units = []
     for bucket in sorted(buckets):
-        entries = tuple(sorted(buckets[bucket], key=lambda e: e.key))
+        content = tuple(sorted(buckets[bucket], key=lambda e: e.key))
         parts = [recipe, *shared]
-        for e in entries:
+        for e in content:
             parts += [e.key, json.dumps(e.payload, sort_keys=True, default=str)]
             parts += [f"{f}:{_stat(reader.root / f)}" for f in e.files]
-        units.append(Unit(f"{config.name}-{bucket:05d}", digest(*parts), recipe, entries))
-    return units
+        units.append(Unit(config.name, f"{config.name}-{bucket:05d}", digest(*parts), recipe, content))
+    return units, listed
 
 
 def _stat(path: Path) -> tuple[int, int] | None:
@@ -64,7 +70,7 @@ def _stat(path: Path) -> tuple[int, int] | None:
     return s.st_size, s.st_mtime_ns
 
 
-def pending(journal: Journal, staging: Path, units: list[Unit]) -> list[Unit]:
+def pending(journal: Journal, staging: Path, units: Sequence[Unit]) -> list[Unit]:
     """Return the units that are not staged, or were staged from another input."""
     todo = []
     for unit in units:
@@ -94,13 +100,15 @@ def _whole(staging: Path, record: UnitRecord) -> bool:
     return True
 
 
-def same_content(job: Job, todo: list[Unit], journal: Journal, workers: int) -> list[Unit]:
+def same_content(
+    jobs: Mapping[str, Job], staging: Path, todo: list[Unit], journal: Journal, workers: int
+) -> list[Unit]:
     """Drop the units whose content is unchanged although a size or time differs (``rehash=true``)."""
     from geovec_data.engines import local
 
     changed = []
-    known = [u for u in todo if u.name in journal.units and _whole(job.staging, journal.units[u.name])]
-    for unit, content in local.process(job, known, workers, "content"):
+    known = [u for u in todo if u.name in journal.units and _whole(staging, journal.units[u.name])]
+    for unit, content in local.process(jobs, known, workers, "content"):
         record = journal.units[unit.name]
         if record.content == content:
             journal.add(replace(record, stat=unit.stat))
@@ -110,8 +118,8 @@ def same_content(job: Job, todo: list[Unit], journal: Journal, workers: int) -> 
     return sorted(changed + fresh, key=lambda u: u.name)
 
 
-def forget(journal: Journal, staging: Path, units: list[Unit]) -> None:
-    """Remove staged units that the corpus no longer has, and leftovers of killed workers."""
+def forget(journal: Journal, staging: Path, units: Sequence[Unit]) -> None:
+    """Remove staged units that the corpora no longer have, and leftovers of killed workers."""
     names = {u.name for u in units}
     for folder in staging.iterdir():
         if folder.name not in names:

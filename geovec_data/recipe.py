@@ -1,4 +1,4 @@
-"""What a recipe file may say, validated; where the shipped recipes lie; how overrides are composed over one."""
+"""What a recipe file may say, validated; where the shipped recipes and mixes lie; how one file is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.errors import UserError, suggest
-from geovec_data.options import merge, read_arguments, split_argument, validate
+from geovec_data.options import merge, validate
 from geovec_data.origins import OriginRule
 
 SPLITS = ("train", "val", "test")
@@ -39,6 +39,10 @@ class SourceOptions(_Part):
     labels: Path | None = Field(None, description="recipe=osm: .osm, .osm.pbf, .geojson, .gpkg, or a folder of them")
     hub: str | None = Field(None, description="dataset repository on the Hugging Face hub")
     revision: str | None = Field(None, description="revision of that repository (a commit, for repeatable builds)")
+
+    def given(self) -> bool:
+        """Tell whether a place is named; whether it exists is another question."""
+        return self.kind != "folder" or any((self.root, self.hub, self.imagery, self.labels))
 
 
 class ReaderSpec(BaseModel):
@@ -96,7 +100,7 @@ class SplitOptions(_Part):
 class Recipe(_Part):
     """A corpus and how it becomes a dataset."""
 
-    name: str = Field(description="recipe name = corpus name")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="recipe name = corpus name")
     title: str = Field(description="the corpus's own name")
     summary: str = Field(description="one sentence")
     homepage: str = Field(description="where its authors publish it")
@@ -119,17 +123,57 @@ class Recipe(_Part):
     sample: dict[str, Any] | None = Field(None, description="a small real sample that needs no account")
 
 
-class BuildConfig(Recipe):
-    """Options of `geovec-data build`: the recipe's, and how to run it."""
+class CorpusConfig(Recipe):
+    """One corpus of a build: its recipe with the overrides of a mix and of the user."""
+
+    units: int = Field(
+        64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files"
+    )
+    cap: int | None = Field(
+        None, ge=1, description="at most so many entries (images, or the big images that are cut); null: all"
+    )
+    cap_seed: int = Field(0, description="changes which entries a cap takes")
+    weight: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="how often training draws an example, against other corpora's"
+    )
+
+    def source_keys(self, key: str) -> str:
+        """Return the options that say where this corpus is; `key` is ``source`` or ``sources.<corpus>``."""
+        two = f"{key}.imagery=<folder> {key}.labels=<file>"
+        return two if self.reader.name == "raster_osm" else f"{key}.root=<folder>"
+
+
+class RunOptions(_Part):
+    """How a build is run, and what holds for the dataset as a whole."""
 
     out: Path = Field(description="dataset directory to write")
     workers: int = Field(0, ge=0, description="processes; 0: one per core")
     engine: Literal["local"] = Field("local", description="where units run")
-    units: int = Field(
-        64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files"
-    )
     dry_run: bool = Field(False, description="show what would be done; write nothing")
     rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
+    skip_missing: bool = Field(False, description="build without the corpora whose place is not given")
+
+
+class BuildOptions(CorpusConfig, RunOptions):
+    """Options of `geovec-data build` as they are written: what holds for every corpus, and how to run it."""
+
+
+class BuildConfig(RunOptions):
+    """A build: one corpus or several, each composed by itself, in order of their names.
+
+    Attributes:
+        name: the recipe's or mix's; of several recipes, theirs joined by ``+``.
+        title: for people.
+        summary: one sentence.
+        corpora: what is built.
+        skipped: corpora of a mix that are not given, under `skip_missing`.
+    """
+
+    name: str
+    title: str
+    summary: str
+    corpora: tuple[CorpusConfig, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def recipe_dir() -> Path:
@@ -143,6 +187,11 @@ def recipe_names() -> list[str]:
     return sorted(p.stem for p in recipe_dir().glob("*.yaml"))
 
 
+def mix_names() -> list[str]:
+    """Return the names of the shipped mixes: recipes of recipes, in a folder of their own."""
+    return sorted(p.stem for p in (recipe_dir() / "mixes").glob("*.yaml"))
+
+
 def find_recipe(name: str) -> Path:
     """Return the YAML file of a recipe name, or of a path to a user's own.
 
@@ -154,10 +203,12 @@ def find_recipe(name: str) -> Path:
         if not path.is_file():
             raise UserError(f"recipe={name}: no such file")
         return path
-    path = recipe_dir() / f"{name}.yaml"
-    if name not in recipe_names():
-        raise UserError(f"unknown recipe '{name}'.{suggest(name, recipe_names())} See: geovec-data list")
-    return path
+    if name in recipe_names():
+        return recipe_dir() / f"{name}.yaml"
+    if name in mix_names():
+        return recipe_dir() / "mixes" / f"{name}.yaml"
+    known = recipe_names() + mix_names()
+    raise UserError(f"unknown recipe '{name}'.{suggest(name, known)} See: geovec-data list")
 
 
 def _compose(path: Path) -> Any:
@@ -196,30 +247,6 @@ def load_recipe(name: str) -> Recipe:
     return validate(Recipe, load_tree(name), f"recipe {name}")
 
 
-def load_build(arguments: list[str], command: str) -> BuildConfig:
-    """Compose a recipe and the user's overrides into a build's configuration.
-
-    Raises:
-        UserError: for an unknown recipe or option, with the nearest one; for a wrong value.
-    """
-    name, rest = None, []
-    for argument in arguments:
-        key, value = split_argument(argument, command)
-        if key == "recipe":
-            name = value
-        else:
-            rest.append(argument)
-    if name is None:
-        raise UserError(f"recipe=… is needed. Known: {', '.join(recipe_names())}. See: {command} --help")
-    tree = load_tree(name)
-    over = read_arguments(BuildConfig, rest, command)
-    _check_free_keys(merge(tree, over), over, command)
-    kind = over.get("source", {}).get("kind", tree.get("source", {}).get("kind", "folder"))
-    if kind == "sample":
-        tree = apply_sample(tree)
-    return validate(BuildConfig, merge(tree, over), command)
-
-
 SAMPLE_OWN = ("package", "version", "sha256", "members", "note")
 
 
@@ -241,26 +268,3 @@ def apply_sample(tree: dict[str, Any]) -> dict[str, Any]:
             continue
         out[key] = merge(out.get(key) or {}, value) if key in ("checks", "split", "synthesise", "source") else value
     return out
-
-
-def _check_free_keys(tree: dict[str, Any], over: dict[str, Any], command: str) -> None:
-    """Check option names under ``reader``, ``chip`` and ``checks``, whose models live with their code."""
-    models: dict[str, Any] = {}
-    if over.get("reader"):
-        from geovec_data.readers import get_reader
-
-        models["reader"] = get_reader(tree["reader"]["name"]).Options
-    if over.get("chip"):
-        from geovec_data.chips import ChipOptions
-
-        models["chip"] = ChipOptions
-    if over.get("checks"):
-        from geovec_data.checks import CheckOptions
-
-        models["checks"] = CheckOptions
-    for group, model in models.items():
-        known = {*model.model_fields, *{"reader": ["name"], "checks": ["max_reject_fraction"]}.get(group, [])}
-        for key in over[group]:
-            if key not in known:
-                near = suggest(f"{group}.{key}", [f"{group}.{k}" for k in known])
-                raise UserError(f"unknown option '{group}.{key}'.{near} See: {command} --help")

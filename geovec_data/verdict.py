@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # refusals that say nothing bad about the corpus: the recipe's own choice, or a repetition that lost nothing
@@ -19,24 +20,33 @@ SELECTION = frozenset(
 )
 
 
-def reject_verdict(counts: dict[str, Any], limit: float) -> str | None:
-    """Return why the build fails, or None when it may stand.
+def reject_verdict(counts: Mapping[str, Any], limits: Mapping[str, float]) -> str | None:
+    """Return why the build fails, or None when it may stand. Every corpus is judged by itself.
 
     Args:
-        counts: the final stage's counts (`rows`, `rejects_by_level`).
-        limit: largest share of faulty scenes among all scenes, and of faulty regions among all regions.
+        counts: the final stage's counts by corpus (`images`, `regions`, `rejects_by_level`).
+        limits: corpus → largest share of faulty scenes among all scenes, and of faulty regions among all regions.
     """
-    kept = {"scene": counts["rows"]["images"], "region": counts["rows"]["regions"]}
+    said = [s for corpus, limit in sorted(limits.items()) if (s := _of_corpus(counts, corpus, limit, len(limits) > 1))]
+    return " ".join(said) or None
+
+
+def _of_corpus(counts: Mapping[str, Any], corpus: str, limit: float, many: bool) -> str | None:
+    found = counts.get(corpus, {"images": 0, "regions": 0, "rejects_by_level": {}})
+    who, option = (f"{corpus}: ", f"corpora.{corpus}.checks") if many else ("", "checks")
+    rejects: dict[str, dict[str, int]] = found["rejects_by_level"]
+    kept = {"scene": found["images"], "region": found["regions"]}
     for level, good in kept.items():
-        faults = {c: n for c, n in counts["rejects_by_level"].get(level, {}).items() if c not in SELECTION}
+        faults = {c: n for c, n in rejects.get(level, {}).items() if c not in SELECTION}
         bad = sum(faults.values())
         if bad and bad / (bad + good) > limit:
             worst = ", ".join(f"{n:,} {code}" for code, n in sorted(faults.items(), key=lambda kv: (-kv[1], kv[0])))
             return (
-                f"{bad:,} of {bad + good:,} {level}s are faulty ({worst}): {bad / (bad + good):.1%}"
-                f" is above checks.max_reject_fraction={limit:g}."
+                f"{who}{bad:,} of {bad + good:,} {level}s are faulty ({worst}): {bad / (bad + good):.1%}"
+                f" is above {option}.max_reject_fraction={limit:g}."
             )
-    if not kept["scene"]:
-        why = ", ".join(f"{n:,} {code}" for code, n in counts["rejects"].items()) or "the source has no entries"
-        return f"not one scene was accepted ({why}); there is nothing to build."
+    if not kept["scene"] and not rejects.get("scene", {}).get("duplicate_image"):  # all of it may be in another corpus
+        every = [(code, n) for by in rejects.values() for code, n in by.items()]
+        why = ", ".join(f"{n:,} {code}" for code, n in sorted(every)) or "the source has no entries"
+        return f"{who}not one scene was accepted ({why}); there is nothing to build."
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -16,16 +16,31 @@ from geovec_data.store.journal import UnitRecord
 from geovec_data.unit import Job, Unit, UnitWorker
 
 Action = Literal["run", "content"]
-_worker: UnitWorker | None = None
+_workers: Workers | None = None
 
 
-def _start(job: Job, parent: int) -> None:
-    global _worker  # noqa: PLW0603 - one worker a process is what a pool initializer is for
+class Workers:
+    """A worker of each corpus that this process has met; a corpus's reader is built when its first unit comes."""
+
+    def __init__(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = jobs
+        self._made: dict[str, UnitWorker] = {}
+
+    def do(self, action: Action, unit: Unit) -> UnitRecord | str:
+        """Run or hash one unit."""
+        worker = self._made.get(unit.corpus)
+        if worker is None:
+            worker = self._made[unit.corpus] = UnitWorker(self._jobs[unit.corpus])
+        return worker.run(unit) if action == "run" else worker.content(unit)
+
+
+def _start(jobs: Mapping[str, Job], parent: int) -> None:
+    global _workers  # noqa: PLW0603 - one worker a process is what a pool initializer is for
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    _worker = UnitWorker(job)
+    _workers = Workers(jobs)
 
 
 def _die_with(parent: int) -> None:
@@ -39,8 +54,8 @@ def _die_with(parent: int) -> None:
 
 
 def _do(action: Action, unit: Unit) -> UnitRecord | str:
-    assert _worker is not None
-    return _worker.run(unit) if action == "run" else _worker.content(unit)
+    assert _workers is not None
+    return _workers.do(action, unit)
 
 
 def workers_or_cores(workers: int) -> int:
@@ -48,8 +63,16 @@ def workers_or_cores(workers: int) -> int:
     return workers or len(os.sched_getaffinity(0))
 
 
-def process(job: Job, units: Sequence[Unit], workers: int, action: Action) -> Iterator[tuple[Unit, UnitRecord | str]]:
+def process(
+    jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action
+) -> Iterator[tuple[Unit, UnitRecord | str]]:
     """Run `action` on every unit; yields ``(unit, result)`` in the order they finish.
+
+    Args:
+        jobs: corpus → what its units need.
+        units: units of any of these corpora; they share one pool.
+        workers: processes.
+        action: ``run`` makes the unit, ``content`` hashes its input.
 
     Raises:
         ResourceFault: when a worker process died (out of memory, most often).
@@ -57,14 +80,14 @@ def process(job: Job, units: Sequence[Unit], workers: int, action: Action) -> It
     if not units:
         return
     if workers == 1 or len(units) == 1:
-        single = UnitWorker(job)
+        single = Workers(jobs)
         for unit in units:
-            yield unit, single.run(unit) if action == "run" else single.content(unit)
+            yield unit, single.do(action, unit)
         return
     context = get_context("forkserver")
     context.set_forkserver_preload(["geovec_data.unit", "geovec_data.checks", "numpy", "PIL.Image"])
     count = min(workers, len(units))
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(job, os.getpid()))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(dict(jobs), os.getpid()))
     waiting: dict[Future[UnitRecord | str], Unit] = {}
     todo = iter(units)
     try:

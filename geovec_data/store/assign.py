@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -17,15 +17,22 @@ from geovec_data.store.sql import BATCH_ROWS, stream, view
 from geovec_data.store.writer import write_stream
 
 
-def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: SplitOptions) -> list[Shard]:
-    """Assign images, then examples: by their own official split where they have one, else by their image."""
-    rows = sorted(split.assign(_placed(con), options))
+def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: Mapping[str, SplitOptions]) -> list[Shard]:
+    """Assign images, then examples: by their own official split where they have one, else by their image.
+
+    Every corpus is assigned by itself, with its own options: another corpus moves nothing in it.
+    """
+    placed: dict[str, list[split.Placed]] = {}
+    for p in _placed(con):
+        placed.setdefault(p.corpus, []).append(p)
+    rows = sorted(row for corpus, images in placed.items() for row in split.assign(images, options[corpus]))
     table = pa.table(
         [pa.array([r[i] for r in rows], pa.string()) for i in range(3)], schema=arrow_schema("image_splits")
     )
     shards = write_stream(fresh, "image_splits", iter(table.to_batches()))
     con.register("image_splits", table)
-    own = "e.official_split" if options.method == "official" else "CAST(NULL AS VARCHAR)"
+    official = ", ".join(f"'{c}'" for c, o in sorted(options.items()) if o.method == "official") or "NULL"
+    own = f"CASE WHEN e.corpus IN ({official}) THEN e.official_split END"
     sql = (
         f"SELECT e.id AS example, coalesce({own}, s.split, 'unused') AS split,"
         f" CASE WHEN {own} IS NOT NULL THEN 'official' ELSE s.reason END AS reason"

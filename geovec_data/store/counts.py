@@ -42,5 +42,39 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "regions_by_category": pairs("SELECT category, count(*) FROM regions GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"),
         "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
         "rejects_by_level": by_level,
+        "corpora": _by_corpus(con, rejects),
         "digest": digest(*(s.sha256 for s in shards)),
     }
+
+
+def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[str, Any]]:
+    """Count images, regions and examples by split, and rejects by level, for every corpus."""
+    out: dict[str, dict[str, Any]] = {}
+
+    def of(corpus: str) -> dict[str, Any]:
+        empty = {"images": 0, "regions": 0, "examples": 0, "images_by_split": {}, "tasks": {}, "rejects_by_level": {}}
+        return out.setdefault(corpus, empty)
+
+    for corpus, n in con.execute("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1").fetchall():
+        of(corpus)["images"] = n
+    for corpus, n in con.execute(
+        "SELECT i.corpus, count(*) FROM regions r JOIN images i ON i.id = r.image GROUP BY 1 ORDER BY 1"
+    ).fetchall():
+        of(corpus)["regions"] = n
+    for corpus, name, n in con.execute(
+        "SELECT i.corpus, s.split, count(*) FROM image_splits s JOIN images i ON i.id = s.image"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall():
+        of(corpus)["images_by_split"][name] = n
+    for corpus, task, name, n in con.execute(
+        "SELECT e.corpus, e.task, s.split, count(*) FROM examples e JOIN splits s ON s.example = e.id"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ).fetchall():
+        found = of(corpus)
+        found["examples"] += n
+        found["tasks"].setdefault(task, {})[name] = n
+    for corpus, level, code, n in con.execute(
+        f"SELECT corpus, level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ).fetchall():
+        of(corpus)["rejects_by_level"].setdefault(level, {})[code] = n
+    return dict(sorted(out.items()))

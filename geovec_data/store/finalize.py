@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +53,16 @@ class Finished:
     leaks: dict[str, Any]
 
 
-def finalize(out: Path, staging: Path, units: list[UnitRecord], options: SplitOptions, threads: int) -> Finished:
+def finalize(
+    out: Path, staging: Path, units: list[UnitRecord], options: Mapping[str, SplitOptions], threads: int
+) -> Finished:
     """Write the dataset's tables from staged units into ``out/.next`` and swap them in.
 
     Args:
         out: dataset directory.
         staging: folder of the staged units.
         units: finished units, sorted by name.
-        options: split options.
+        options: corpus → its split options.
         threads: DuckDB threads; the result does not depend on it.
     """
     fresh = out / ".next"
@@ -81,7 +83,7 @@ def finalize(out: Path, staging: Path, units: list[UnitRecord], options: SplitOp
         for table in ("images", *_KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
-        found = leaks.report(con, options.method)
+        found = leaks.report(con, {o.method for o in options.values()})
         counts = count(con, fresh, shards)
         disk.finish()
     finally:
@@ -184,10 +186,11 @@ def _rejects(
                 "path": key,
                 "stage": "final",
                 "code": "duplicate_image",
-                "detail": f"byte-identical to {first}, which is kept; its labels and texts are joined to it",
+                "detail": f"byte-identical to {first if of == corpus else f'{of}: {first}'}, which is kept; its labels"
+                " and texts are joined to it",
                 "level": "scene",
             }
-            for (_, key), (first, corpus, _) in duplicates.items()
+            for (_, corpus, key), (of, first) in duplicates.items()
         ],
         schema=schema,
     )

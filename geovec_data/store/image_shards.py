@@ -19,28 +19,28 @@ from geovec_data.store.writer import ShardWriter
 SMALL_UNIT = 1 << 20  # image files below this are packed together, the others linked as they are
 PACKED = 32 << 20
 
-# (image id, key) of a copy that goes → (key of the one that stays, corpus, path)
-Duplicates = dict[tuple[str, str], tuple[str, str, str]]
+# (image id, corpus, key) of a copy that goes → (corpus and key of the one that stays)
+Duplicates = dict[tuple[str, str, str], tuple[str, str]]
 
 
 def duplicate_images(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord]) -> Duplicates:
-    """Find images that occur twice: (id, key) of every copy but the first by key → (first key, corpus, path)."""
+    """Find images that occur twice: every copy but the first by corpus and key → the corpus and key of that first."""
     source = staged(con, staging, units, "images")
     if source is None:
         return {}
     rows = con.execute(
-        "SELECT id, key, first, corpus, path FROM"
-        " (SELECT id, key, corpus, path, min(key) OVER (PARTITION BY id) AS first"
-        f" FROM {source}) WHERE key <> first"
+        "SELECT id, corpus, key, first.corpus, first.key FROM"
+        " (SELECT id, corpus, key, min({'corpus': corpus, 'key': key}) OVER (PARTITION BY id) AS first"
+        f" FROM {source}) WHERE corpus <> first.corpus OR key <> first.key"
     ).fetchall()
-    return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows}
+    return {(r[0], r[1], r[2]): (r[3], r[4]) for r in rows}
 
 
 def write_images(fresh: Path, staging: Path, units: list[UnitRecord], duplicates: Duplicates) -> list[Shard]:
     """Link big image files as they are; pack small ones and those that lose a duplicate."""
     shards: list[Shard] = []
-    gone = pa.array([f"{i}\x1f{k}" for i, k in duplicates], type=pa.string())
-    affected = {i for i, _ in duplicates}
+    gone = pa.array(["\x1f".join(d) for d in duplicates], type=pa.string())
+    affected = {d[0] for d in duplicates}
     writer: ShardWriter | None = None
     written = 0
 
@@ -73,7 +73,7 @@ def write_images(fresh: Path, staging: Path, units: list[UnitRecord], duplicates
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
                 if has_duplicate:
-                    tagged = pc.binary_join_element_wise(table.column("id"), table.column("key"), "\x1f")
+                    tagged = pc.binary_join_element_wise(*(table.column(c) for c in ("id", "corpus", "key")), "\x1f")
                     table = table.filter(pc.invert(pc.is_in(tagged, value_set=gone)))
                 writer.write(table)
                 written += table.get_total_buffer_size()

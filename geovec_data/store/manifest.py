@@ -29,7 +29,13 @@ class Shard(_Record):
 
 
 class Source(_Record):
-    """Where a corpus came from and what it obliges to."""
+    """Where a corpus came from, what it obliges to, and what share of it is here.
+
+    Attributes:
+        weight: how often training draws one of its examples, against other corpora's.
+        cap: the most entries that were taken, or None.
+        listed: entries before the cap.
+    """
 
     corpus: str
     title: str
@@ -42,6 +48,9 @@ class Source(_Record):
     note: str
     verified: str
     images: int
+    weight: float = 1.0
+    cap: int | None = None
+    listed: int = 0
 
 
 class TaskInfo(_Record):

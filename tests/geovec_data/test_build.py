@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from geovec_data.build import run
+from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, UserError
-from geovec_data.recipe import load_build
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.catalog import ensure_catalog
 from geovec_data.store.lock import exclusive
