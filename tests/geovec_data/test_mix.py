@@ -121,9 +121,7 @@ def test_every_corpus_keeps_its_own_split(places: dict[str, list[str]], tmp_path
 def test_one_picture_in_two_corpora_is_kept_once(places: dict[str, list[str]], tmp_path: Path) -> None:
     root = Path(places["rsicd"][0].partition("=")[2])
     recipe = tmp_path / "copy.yaml"
-    recipe.write_text(
-        (Path(__file__).parents[2] / "recipes" / "rsicd.yaml").read_text().replace("name: rsicd", "name: copy")
-    )
+    recipe.write_text(find_recipe("rsicd").read_text().replace("name: rsicd", "name: copy"))
     dataset = build(
         f"recipe=rsicd,{recipe}", f"sources.rsicd.root={root}", f"sources.copy.root={root}",
         f"out={tmp_path / 'out'}", *COMMON,
