@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "outside_image": "a region wholly outside the image",
     "low_visibility": "less of the object than `min_visible` lies inside the image or inside any chip",
     "too_small": "a region narrower than `min_side` pixels",
+    "no_label": "the corpus says nothing of this image that the recipe could use",
     "empty_text": "a caption, expression or name without a word",
     "duplicate_text": "a sentence that the same image or region has already",
     "contradiction": "a question that the same image answers in two ways",

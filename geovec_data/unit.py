@@ -82,6 +82,7 @@ class UnitWorker:
         self.reader = make_reader(job)
         self.tasks = [get_task(t)() for t in job.tasks]
         self._shared: str | None = None
+        self._rendered: set[str] = set()  # files whose image is not the file's own bytes
 
     def scenes(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Yield the entry's checked and described scenes, and what was refused on the way."""
@@ -92,6 +93,8 @@ class UnitWorker:
             if isinstance(read, Reject):
                 yield read
                 continue
+            if read.data is not None:
+                self._rendered.add(read.path)
             scene, rejects = check(self._named(read), self.job.root, options)
             yield from rejects
             if scene is not None:
@@ -136,6 +139,7 @@ class UnitWorker:
         shutil.rmtree(work, ignore_errors=True)
         emitter = Emitter(self.job.corpus, {t.name: len(t.instructions) for t in self.tasks})
         known: dict[str, str] = {}
+        self._rendered.clear()
         scenes = 0
         with ShardWriter(work / "images.parquet", "images") as writer:
             images = _Images(writer)
@@ -145,7 +149,7 @@ class UnitWorker:
                         emitter.reject(out)
                         continue
                     scenes += 1
-                    if out.window is None:
+                    if out.window is None and out.path not in self._rendered:
                         known[out.path] = out.image_id
                     images.add(self._image_row(out), len(out.data or b""))
                     self._emit(out, emitter)

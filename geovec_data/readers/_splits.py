@@ -1,4 +1,4 @@
-"""Official split files: lists of object numbers (DIOR-RSVG) or of file names (VOC, DIOR)."""
+"""Official split files: lists of object numbers (DIOR-RSVG), of file names (VOC, DIOR) or of images in folders."""
 
 from __future__ import annotations
 
@@ -79,10 +79,52 @@ def stem_splits(root: Path, files: Sequence[str], split_files: Mapping[str, str]
     return {f: {"split": split_of.get(stem)} for f, stem in stems.items()}
 
 
+def image_splits(root: Path, images: Sequence[str], split_files: Mapping[str, str]) -> dict[str, str]:
+    """Look up which list names each image: one a line, or in any column of a CSV file.
+
+    An image may be named by its path from any folder on, with or without extension (EuroSAT's lists say ``.jpg`` for
+    the GeoTIFFs too). Lines that name no image are passed over: headers, and images that this copy lacks.
+
+    Returns:
+        Image path → split, for the images that a list names.
+
+    Raises:
+        UserError: a list is missing, names no image at all, or an image is in two lists.
+    """
+    known: dict[str, str | None] = {}
+    for image in images:
+        for name in _endings(image):
+            known[name] = image if name not in known else None  # None: several images are called so
+    split_of: dict[str, str] = {}
+    for split, file in split_files.items():
+        found = 0
+        for line in _lines(root, file):
+            named = next((i for cell in (line, *line.split(",")) if (i := _look_up(cell, known))), None)
+            if named is not None:
+                _put(split_of, named, split, root / file)
+                found += 1
+        if not found:
+            raise UserError(f"{root / file} names none of the {len(images)} images found; is it a list of this corpus?")
+    return split_of
+
+
+def _look_up(cell: str, known: Mapping[str, str | None]) -> str | None:
+    return next(
+        (image for name in _endings(cell.strip(" \t\"'").replace("\\", "/")) if (image := known.get(name))), None
+    )
+
+
+def _endings(path: str) -> list[str]:
+    """``a/b/c.jpg``, ``a/b/c``, ``b/c.jpg``, ``b/c``, ``c.jpg``, ``c``."""
+    parts = path.split("/")
+    tails = ["/".join(parts[i:]) for i in range(len(parts))]
+    return [name for tail in tails if tail for name in (tail, tail.rpartition(".")[0]) if name]
+
+
 def _lines(root: Path, name: str) -> list[str]:
     path = root / name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"the official split needs {path}, which cannot be read ({error}); name it with reader.split_files=… or"

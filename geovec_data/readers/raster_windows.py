@@ -180,20 +180,31 @@ def read_window(
         bands: red, green, blue; or one (a palette's colours are looked up).
         limits: for data that is not 8 bit, what `stretch` gave: mapped linearly to 0–255.
     """
-    from PIL import Image
     from rasterio.enums import ColorInterp
     from rasterio.windows import Window
 
     data = raster.read(list(bands), window=Window(*window))
     if limits is not None:
-        low, high = limits[:, :1, None], limits[:, 1:, None]
-        scaled = (data.astype(np.float64) - low) / np.maximum(high - low, 1e-12) * 255.0
-        data = np.nan_to_num(scaled, nan=0.0).clip(0, 255).round().astype(np.uint8)
+        data = to_eight_bit(data, limits)
     elif raster.colorinterp[bands[0] - 1] == ColorInterp.palette:
         palette = np.zeros((256, 3), dtype=np.uint8)
         for value, colour in raster.colormap(bands[0]).items():
             palette[value] = colour[:3]
         data = np.moveaxis(palette[data[0]], -1, 0)
+    return png(data)
+
+
+def to_eight_bit(data: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Map each band of (bands, height, width) linearly from its limits, (bands, 2), to 0–255; no number becomes 0."""
+    low, high = limits[:, :1, None], limits[:, 1:, None]
+    scaled = (data.astype(np.float64) - low) / np.maximum(high - low, 1e-12) * 255.0
+    return np.asarray(np.nan_to_num(scaled, nan=0.0).clip(0, 255).round(), dtype=np.uint8)
+
+
+def png(data: NDArray[np.uint8]) -> bytes:
+    """Encode (bands, height, width) of one band or three as PNG."""
+    from PIL import Image
+
     pixels = np.ascontiguousarray(np.moveaxis(data, 0, -1))
     out = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")

@@ -27,6 +27,7 @@ from geovec_data.store.lock import exclusive
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures.captions import write_corpus
+from tests.fixtures.corpora import eurosat_ms
 from tests.fixtures.dataset import build
 
 
@@ -94,6 +95,16 @@ def test_one_changed_image_redoes_one_unit(corpus: Path, tmp_path: Path) -> None
     summary = run(load_build(arguments(corpus, out), "geovec-data build"))
     assert summary["units_done"] == 1
     assert snapshot(out) == snapshot(build(*arguments(corpus, tmp_path / "fresh")).path)
+
+
+def test_rehash_hashes_the_file_where_a_reader_rendered_the_image(tmp_path: Path) -> None:
+    eurosat_ms.write(tmp_path / "corpus")
+    command = ["recipe=eurosat_ms", f"source.root={tmp_path / 'corpus'}", f"out={tmp_path / 'out'}", "workers=1"]
+    command += ["checks.max_reject_fraction=1", "units=4", "rehash=true"]
+    build(*command)
+    for file in (tmp_path / "corpus").rglob("*.tif"):
+        os.utime(file, (1, 1))
+    assert run(load_build(command, "geovec-data build"))["units_done"] == 0
 
 
 def test_rehash_sees_that_only_the_time_changed(corpus: Path, tmp_path: Path) -> None:
