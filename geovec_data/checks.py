@@ -39,7 +39,6 @@ CODES: dict[str, str] = {
     "duplicate_text": "a sentence that the same image or region has already",
     "contradiction": "a question that the same image answers in two ways",
     "unstated_answer": "an answer that is not among those stated for its kind of question",
-    "unsupported_text": "a text made from labels that the labels do not bear out",
     "duplicate_region": "a second region with the same box and category",
     "duplicate_image": "an image whose bytes another entry has already",
     "duplicate_key": "a second record for the same image",

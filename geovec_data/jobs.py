@@ -37,6 +37,13 @@ class Part:
         return self.config.name
 
     @property
+    def composed(self) -> bool:
+        """Whether it has a task whose examples join scenes."""
+        from geovec_data.tasks import get_task
+
+        return any(get_task(t).composed for t in self.config.tasks)
+
+    @property
     def entries(self) -> int:
         """Entries in its units."""
         return sum(len(u.entries) for u in self.units)

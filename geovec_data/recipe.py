@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geovec_data.compositions.options import ComposeOptions
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, validate
 from geovec_data.origins import OriginRule
@@ -120,6 +121,7 @@ class Recipe(_Part):
     tasks: tuple[str, ...] = Field(description="tasks to make")
     checks: CheckSpec = CheckSpec()
     split: SplitOptions = SplitOptions()
+    compose: ComposeOptions = ComposeOptions()
     sample: dict[str, Any] | None = Field(None, description="a small real sample that needs no account")
 
 

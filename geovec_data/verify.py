@@ -45,6 +45,10 @@ RULES: dict[str, str] = {
         " AND r.box.x1 <= i.width AND r.box.y1 <= i.height AND r.box.x0 < r.box.x1 AND r.box.y0 < r.box.y1)"
     ),
     "coordinate out of range": "SELECT id FROM images WHERE abs(lon) > 180 OR abs(lat) > 90",
+    "a query's own image is its right answer": (
+        "SELECT e.id FROM examples e JOIN items q ON q.id = e.query JOIN qrels r ON r.example = e.id"
+        " JOIN items x ON x.id = r.item WHERE x.modality = 'image' AND x.image = q.image"
+    ),
     "unknown split": "SELECT example FROM splits WHERE split NOT IN ('train', 'val', 'test', 'unused')",
 }
 

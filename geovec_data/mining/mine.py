@@ -19,7 +19,7 @@ from geovec_data.mining.config import MineConfig
 from geovec_data.mining.model_folder import find, fingerprint
 from geovec_data.mining.output import RowWriter
 from geovec_data.mining.plan import Items, plans
-from geovec_data.mining.scope import SceneScope, SplitScope
+from geovec_data.mining.scope import GroupScope, SplitScope
 from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, task_facts
 from geovec_data.mining.task import TaskMiner
 from geovec_data.mining.vectors import Vectors
@@ -134,7 +134,8 @@ def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder
             miner = TaskMiner(plan, items, anchors, targets, config)
             for scope in (
                 SplitScope(plan, anchors, targets, vectors.device),
-                SceneScope(plan, items, anchors, vectors.targets),
+                GroupScope.of_scenes(plan, items, anchors, vectors.targets),
+                GroupScope.of_answers(plan, items, anchors, vectors.targets),
             ):
                 miner.mine(scope, candidates, negatives, advance)
             tasks[plan.task] = task_facts(miner.tally, plan, config.k)

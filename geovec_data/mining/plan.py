@@ -139,6 +139,9 @@ class TaskPlan:
         query: query item of each example.
         image: image number of each example's scene.
         in_scene: whether the example's candidates are its scene's items only.
+        answer_set: number of the set of answers that the example is ranked among (its corpus's, to its kind of
+            question), or -1 for an example of another scope.
+        answers: item numbers, by set of answers.
         positives: item numbers, by example.
         pool: item numbers of all candidates of the split, ascending.
     """
@@ -148,6 +151,8 @@ class TaskPlan:
     query: Ints
     image: Numbers
     in_scene: Bools
+    answer_set: Ints
+    answers: Lists
     positives: Lists
     pool: Ints
 
@@ -158,7 +163,7 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
     Raises:
         UserError: when the split has no example.
     """
-    table = dataset.read("examples", ["id", "task", "query", "image", "scope"]).combine_chunks()
+    table = dataset.read("examples", ["id", "task", "query", "image", "scope", "corpus", "pool_key"]).combine_chunks()
     splits = dataset.read("splits", ["example", "split"])
     at = pc.index_in(table["id"], value_set=splits["example"].combine_chunks())
     named = splits["split"].take(at)
@@ -170,7 +175,10 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
     places = dataset.read("image_splits", ["image", "split"])
     images = places.filter(pc.equal(places["split"], split))["image"].combine_chunks()
     spare = dataset.read("pool")
-    spare = spare.filter(pc.is_in(spare["image"], value_set=images))
+    here = pc.is_in(spare["image"], value_set=images)
+    of = dataset.read("images", ["id", "corpus"])
+    corpus = of["corpus"].combine_chunks().take(pc.index_in(spare["image"], value_set=of["id"].combine_chunks()))
+    spare = spare.append_column("here", here).append_column("corpus", corpus)
     for task in sorted(pc.unique(table["task"]).to_pylist()):
         rows = table.filter(pc.equal(table["task"], task))
         query = items.numbers(rows["query"], "examples")
@@ -179,16 +187,50 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
         mine = qrels.filter(pc.is_in(qrels["example"], value_set=_one(rows["id"])))
         example = _filled(pc.index_in(mine["example"], value_set=_one(rows["id"]))).astype(np.int64)
         positive = items.numbers(mine["item"], "qrels")
-        more = items.numbers(spare.filter(pc.equal(spare["task"], task))["item"], "pool")
+        more = spare.filter(pc.equal(spare["task"], task))
+        stated = items.numbers(more["item"], "pool")
+        answer_set, answers = _answer_sets(rows, example, positive, more, stated)
+        # what a corpus states as an answer is one whatever the split of the image that it is noted with
+        stated = stated if (answer_set != NONE).any() else stated[np.asarray(more["here"].combine_chunks())]
         yield TaskPlan(
             task=task,
             examples=_one(rows["id"]),
             query=query,
             image=items.images(rows["image"]),
             in_scene=np.asarray(pc.equal(rows["scope"], "scene").combine_chunks()),
+            answer_set=answer_set,
+            answers=answers,
             positives=Lists.of(example, positive, len(rows)),
-            pool=np.union1d(positive, more),
+            pool=np.union1d(positive, stated),
         )
+
+
+def _answer_sets(rows: pa.Table, example: Ints, positive: Ints, more: pa.Table, stated: Ints) -> tuple[Ints, Lists]:
+    """Number the sets of answers of one task's examples and list their items.
+
+    Args:
+        rows: the examples.
+        example: example number of each positive.
+        positive: item number of each positive.
+        more: the task's rows of the pool.
+        stated: their item numbers.
+
+    Returns:
+        The set of each example, -1 where its scope is no ``corpus``; and item numbers by set.
+    """
+    owners = [_key(t["corpus"], t["pool_key"]) for t in (rows, more)]
+    of_corpus = np.asarray(pc.equal(rows["scope"], "corpus").combine_chunks())
+    names = pc.unique(owners[0].filter(pa.array(of_corpus)))
+    found = [_filled(pc.index_in(o, value_set=names)).astype(np.int64) for o in owners]
+    own = np.where(of_corpus, found[0], NONE)
+    sets, members = np.concatenate([own[example], found[1]]), np.concatenate([positive, stated])
+    chosen = sets != NONE
+    return own, Lists.of(sets[chosen], members[chosen], len(names))
+
+
+def _key(corpus: pa.ChunkedArray, pool_key: pa.ChunkedArray) -> pa.Array:
+    """One word for a corpus and a part of its answers; the part may be null."""
+    return _one(pc.binary_join_element_wise(corpus, pc.fill_null(pool_key, ""), "\x1f"))
 
 
 def _one(column: pa.ChunkedArray) -> pa.StringArray:

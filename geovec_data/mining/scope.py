@@ -1,4 +1,4 @@
-"""Candidates of a block of examples: the nearest items of their pool, which is the split's or their scene's."""
+"""Candidates of a block of examples: the nearest of their pool: the split's, their scene's or their kind's answers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.mining.cache import EmbeddingStore, Stored
-from geovec_data.mining.plan import NONE, Ints, Items, TaskPlan, spread
+from geovec_data.mining.plan import NONE, Ints, Items, Lists, TaskPlan, spread
 from geovec_data.mining.policy import Candidates
 from geovec_data.mining.search import top_k
 
 Floats = NDArray[np.float32]
 
-_SCENE_PAIRS = 4 << 20  # scores of (example, candidate) pairs at once
+_GROUP_PAIRS = 4 << 20  # scores of (example, candidate) pairs at once
 
 
 class Anchors(Protocol):
@@ -64,7 +64,7 @@ class SplitScope:
     """Every target item of the task in the split."""
 
     def __init__(self, plan: TaskPlan, anchors: Anchors, targets: Stored, device: str) -> None:
-        self.examples: Ints = np.flatnonzero(~plan.in_scene)
+        self.examples: Ints = np.flatnonzero(~plan.in_scene & (plan.answer_set == NONE))
         self._pool = plan.pool
         self._anchors = anchors
         self._targets = targets
@@ -84,22 +84,44 @@ class SplitScope:
         return Candidates(row, found.ravel(), self._pool[found.ravel()], scores.ravel())
 
 
-class SceneScope:
-    """The target items of the example's own image."""
+class GroupScope:
+    """The items of the example's own group alone: of its scene, or among the answers to its kind of question.
 
-    def __init__(self, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore) -> None:
-        shown = items.image[plan.pool]
-        order = np.argsort(shown, kind="stable")
-        self._order = order
+    Args:
+        plan: the task.
+        items: the items' columns.
+        anchors: what candidates must resemble.
+        store: vectors of the targets.
+        group: group of each example, or -1 for an example of another scope.
+        members: places in ``plan.pool`` by group; a place can stand in several.
+    """
+
+    def __init__(
+        self, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore, group: Ints, members: Lists
+    ) -> None:
+        self._order = members.values
         self._pool = plan.pool
-        self._corpus = Stored(store, items.ids.take(pa.array(plan.pool[order])))
-        self._image = plan.image
-        self._begin = np.searchsorted(shown[order], plan.image, side="left")
-        self._end = np.searchsorted(shown[order], plan.image, side="right")
-        self._end[plan.image == NONE] = self._begin[plan.image == NONE]
-        chosen = np.flatnonzero(plan.in_scene)
-        self.examples: Ints = chosen[np.argsort(plan.image[chosen], kind="stable")]  # scene by scene
+        self._corpus = Stored(store, items.ids.take(pa.array(plan.pool[self._order])))
+        self._group = group
+        self._begin, self._end = members.starts[group], members.starts[group + 1]
+        chosen = np.flatnonzero(group != NONE)
+        self.examples: Ints = chosen[np.argsort(group[chosen], kind="stable")]  # group by group
         self._anchors = anchors
+
+    @classmethod
+    def of_scenes(cls, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore) -> GroupScope:
+        """The target items of the example's own image."""
+        shown = items.image[plan.pool].astype(np.int64)
+        places = np.flatnonzero(shown != NONE)
+        members = Lists.of(shown[places], places, int(max(shown.max(initial=NONE), plan.image.max(initial=NONE))) + 1)
+        return cls(plan, items, anchors, store, np.where(plan.in_scene, plan.image, NONE).astype(np.int64), members)
+
+    @classmethod
+    def of_answers(cls, plan: TaskPlan, items: Items, anchors: Anchors, store: EmbeddingStore) -> GroupScope:
+        """The answers of the example's corpus, to its kind of question."""
+        places = np.searchsorted(plan.pool, plan.answers.values)
+        members = Lists(plan.answers.starts, places)
+        return cls(plan, items, anchors, store, plan.answer_set, members)
 
     def sizes(self, examples: Ints) -> Ints:
         """Return how many candidates each example has."""
@@ -110,13 +132,13 @@ class SceneScope:
         """Return the `depth` nearest candidates of each example; equal scores by item order."""
         vectors, own = self._anchors.vectors(examples)
         begin, end = self._begin[examples], self._end[examples]
-        image = self._image[examples]
-        cuts = np.flatnonzero(np.concatenate([[True], image[1:] != image[:-1], [True]]))  # scene by scene
+        group = self._group[examples]
+        cuts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1], [True]]))  # group by group
         found: list[Ints] = []
         scores: list[Floats] = []
         for first, last in pairwise(cuts):
             low, high = int(begin[first]), int(end[first])
-            step = max(1, _SCENE_PAIRS // max(1, high - low))
+            step = max(1, _GROUP_PAIRS // max(1, high - low))
             for top in range(first, last, step):
                 some = own[top : min(last, top + step)]
                 block = vectors[some] @ self._corpus.tile(low, high).T

@@ -21,6 +21,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geovec_data import leaks
+from geovec_data.compositions.compose import compose
+from geovec_data.compositions.options import ComposeOptions
 from geovec_data.recipe import SplitOptions
 from geovec_data.schema import arrow_schema
 from geovec_data.store.assign import write_splits
@@ -54,7 +56,12 @@ class Finished:
 
 
 def finalize(
-    out: Path, staging: Path, units: list[UnitRecord], options: Mapping[str, SplitOptions], threads: int
+    out: Path,
+    staging: Path,
+    units: list[UnitRecord],
+    options: Mapping[str, SplitOptions],
+    compositions: Mapping[str, ComposeOptions],
+    threads: int,
 ) -> Finished:
     """Write the dataset's tables from staged units into ``out/.next`` and swap them in.
 
@@ -63,6 +70,7 @@ def finalize(
         staging: folder of the staged units.
         units: finished units, sorted by name.
         options: corpus → its split options.
+        compositions: corpus → how its compositions are derived, for those that have the task.
         threads: DuckDB threads; the result does not depend on it.
     """
     fresh = out / ".next"
@@ -80,9 +88,10 @@ def finalize(
         for table in _KEYS:
             shards += disk.add(_merge(con, fresh, staging, units, table))
         shards += disk.add(_rejects(con, fresh, staging, units, duplicates))
-        for table in ("images", *_KEYS):
+        for table in ("images", "rejects", *_KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
+        shards += disk.add(compose(con, fresh, shards, compositions))
         found = leaks.report(con, {o.method for o in options.values()})
         counts = count(con, fresh, shards)
         disk.finish()

@@ -121,15 +121,19 @@ class ShardWriter:
         )
 
 
-def write_stream(folder: Path, table: str, batches: Iterable[pa.RecordBatch]) -> list[Shard]:
+def write_stream(folder: Path, table: str, batches: Iterable[pa.RecordBatch], *, first: int = 0) -> list[Shard]:
     """Write batches as ``<table>/part-NNNNN.parquet`` with row groups and shards cut at fixed row counts.
 
-    The cuts depend on row counts alone, never on how the batches came, so equal rows give equal bytes.
+    The cuts depend on row counts alone, never on how the batches came, so equal rows give equal bytes. `first` is the
+    number of the first part; without any row a part is written for a table that has none before.
     """
     shards: list[Shard] = []
     pending: list[pa.RecordBatch] = []
     held = 0
     writer: ShardWriter | None = None
+
+    def part_name() -> str:
+        return f"{table}/part-{first + len(shards):05d}.parquet"
 
     def flush(limit: int) -> None:
         nonlocal pending, held, writer
@@ -137,12 +141,12 @@ def write_stream(folder: Path, table: str, batches: Iterable[pa.RecordBatch]) ->
             table_ = pa.Table.from_batches(pending)
             part, rest = table_.slice(0, ROWS_PER_GROUP), table_.slice(ROWS_PER_GROUP)
             if writer is None:
-                writer = ShardWriter(folder / table / f"part-{len(shards):05d}.parquet", table)
+                writer = ShardWriter(folder / part_name(), table)
             writer.write(part)
             pending, held = rest.to_batches(), rest.num_rows
             if writer.rows >= ROWS_PER_SHARD:
                 writer.close()
-                shards.append(writer.shard(f"{table}/part-{len(shards):05d}.parquet"))
+                shards.append(writer.shard(part_name()))
                 writer = None
 
     for batch in batches:
@@ -151,9 +155,9 @@ def write_stream(folder: Path, table: str, batches: Iterable[pa.RecordBatch]) ->
             held += batch.num_rows
             flush(ROWS_PER_GROUP)
     flush(1)
-    if writer is None and not shards:
-        writer = ShardWriter(folder / table / "part-00000.parquet", table)
+    if writer is None and not shards and not first:
+        writer = ShardWriter(folder / part_name(), table)
     if writer is not None:
         writer.close()
-        shards.append(writer.shard(f"{table}/part-{len(shards):05d}.parquet"))
+        shards.append(writer.shard(part_name()))
     return shards

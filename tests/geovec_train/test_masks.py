@@ -43,6 +43,7 @@ def test_mask_equals_the_rules_pair_by_pair(seed: int) -> None:
                 k not in known.get(qk, set())
                 and k not in (qk, pk)
                 and not any(positives[j] == item for j in twins)
+                and not (train.item_alone[item] and train.item_image[item] == train.item_image[q])
                 and not (train.scene_only[e] and train.item_image[item] != train.image[e])
             )
             assert forward[i, c] == (wrong or item == p), (i, c)
@@ -52,6 +53,7 @@ def test_mask_equals_the_rules_pair_by_pair(seed: int) -> None:
                 k not in known.get(pk, set())
                 and k not in (qk, pk)
                 and j not in twins
+                and not (train.item_alone[p] and train.item_image[p] == train.item_image[train.query[f]])
                 and not (train.scene_only[f] and train.item_image[p] != train.image[f])
             )
             assert backward[i, j] == (wrong or i == j), (i, j)
@@ -65,3 +67,5 @@ def test_random_cases_meet_every_rule() -> None:
     assert (np.bincount(train.caption[train.caption >= 0]) > 1).any()
     assert train.scene_only.any()
     assert not train.scene_only.all()
+    assert train.item_alone.any()
+    assert not train.item_alone[train.item_image >= 0].all()

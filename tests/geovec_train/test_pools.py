@@ -64,6 +64,58 @@ def test_class_names_come_from_all_splits(tmp_path: Path) -> None:
     assert pool.sizes().tolist() == [3]
 
 
+def test_answers_are_ranked_among_those_of_their_kind_of_question(tmp_path: Path) -> None:
+    book = Book()
+    for n, (split, kind, answer) in enumerate(
+        [("train", "count", "7"), ("test", "count", "2"), ("test", "presence", "no"), ("test", "presence", "no")]
+    ):
+        image = book.image(Painting(f"{n}.png", background=(n, n, n), split=split))
+        question = (Segment.of_image(image), Segment.of_text(f"question of {kind}"))
+        asked = {"image": image, "split": split, "scope": "corpus", "pool_key": kind}
+        book.example("question_answer", question, [text(answer)], **asked)  # type: ignore[arg-type]
+    book.distractor("question_answer", image, text("yes"), "presence")  # stated, and never right
+    pool = by_name(Dataset(book.write(tmp_path / "d")))["question_answer", "corpus"]
+    assert sorted(zip(pool.query_groups, pool.sizes().tolist(), strict=True)) == [
+        ("painted/count", 2),
+        ("painted/presence", 2),
+        ("painted/presence", 2),
+    ]
+
+
+def composed(path: Path, images: int = 5) -> Dataset:
+    """Compositions over a few images: each query's image is the answer to another's, and a candidate of all."""
+    book = Book()
+    names = [book.image(Painting(f"{n}.png", background=(n, n, n), split="test")) for n in range(images)]
+    for n, image in enumerate(names):
+        query = (Segment.of_image(image), Segment.of_text("without ships"))
+        right = (Segment.of_image(names[(n + 1) % images]),)
+        book.example("composed_to_image", query, [right], image=image, split="test")
+        book.distractor("composed_to_image", image, (Segment.of_image(image),))
+    return Dataset(book.write(path))
+
+
+def test_a_composition_is_not_ranked_against_its_own_image(tmp_path: Path) -> None:
+    dataset = composed(tmp_path / "d")
+    pool = by_name(dataset)["composed_to_image", "split"]
+    assert len(pool.items) == 5
+    assert pool.sizes().tolist() == [4] * 5
+    shown = dict(zip(*(dataset.items.table.column(c).to_pylist() for c in ("id", "image")), strict=True))
+    assert [shown[pool.items[i]] for i in pool.barred] == [shown[q] for q in pool.queries]
+    same = np.full((5, 4), 0.5, dtype=np.float32)
+    ranks = rank(pool, same, same)
+    assert ranks.tied.tolist() == [4] * 5  # an encoder that tells nothing apart meets four candidates, not five
+    own = np.eye(5, dtype=np.float32)
+    queries = np.stack([0.9 * own[b] + 0.1 * own[p[0]] for b, p in zip(pool.barred, pool.positives, strict=True)])
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    ranks = rank(pool, queries, own)  # nearest to the own image, then to the right one
+    assert (ranks.above == 0).all()
+
+
+def test_only_a_whole_image_is_barred(dataset: Dataset) -> None:
+    for pool in by_name(dataset).values():
+        assert (pool.barred == -1).all()  # boxes of the query's image, texts and coordinates are candidates
+
+
 def test_positives_are_the_union_over_examples_and_a_query_is_asked_once(tmp_path: Path) -> None:
     book = Book()
     images = [book.image(Painting(f"{n}.png", background=(n, 0, 0), split="test", parent="mosaic")) for n in range(3)]

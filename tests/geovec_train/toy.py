@@ -18,6 +18,7 @@ def random_trainset(seed: int, *, examples: int = 40, items: int = 30, scenes: i
     query = rng.integers(0, items, examples)
     pairs = [(int(item_key[q]), int(item_key[p])) for q, row in zip(query, rows, strict=True) for p in row]
     codes = [a * key_names + b for a, b in pairs] + [b * key_names + a for a, b in pairs]
+    item_image = rng.integers(-1, scenes, items)
     return TrainSet(
         ids=[f"e{n:03d}" for n in range(examples)],
         tasks=[f"task{t}" for t in range(tasks)],
@@ -31,7 +32,8 @@ def random_trainset(seed: int, *, examples: int = 40, items: int = 30, scenes: i
         negatives=_ragged(negatives),
         items=[f"i{n}" for n in range(items)],
         item_key=item_key,
-        item_image=rng.integers(-1, scenes, items),
+        item_image=item_image,
+        item_alone=(rng.random(items) < 0.4) & (item_image >= 0),
         images=[f"s{n}" for n in range(scenes)],
         known=np.unique(np.array(codes, dtype=np.int64)),
         keys=key_names,

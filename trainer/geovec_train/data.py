@@ -34,6 +34,7 @@ class TrainSet:
         items: item ids.
         item_key: (items,) content key: equal for texts that differ in no word.
         item_image: (items,) image number, -1 for none.
+        item_alone: (items,) whether the item is an image and nothing else.
         images: image ids.
         known: sorted codes ``key a · keys + key b`` of the pairs known to belong together, in both orders.
         keys: number of keys.
@@ -53,6 +54,7 @@ class TrainSet:
     items: list[str]
     item_key: Ints
     item_image: Ints
+    item_alone: NDArray[np.bool_]
     images: list[str]
     known: Ints
     keys: int
@@ -146,6 +148,7 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
         items=items.names,
         item_key=item_key,
         item_image=item_image,
+        item_alone=np.array([m == "image" for m in facts["modality"]], dtype=bool),
         images=images.names,
         known=known,
         keys=count,

@@ -4,6 +4,7 @@ A pair is never a negative when
 - any example of the train split calls it right, in either direction (texts that differ in no word are one text);
 - both are the same content, or the candidate repeats the example's own positive;
 - it is the positive of an example with the same caption key;
+- the candidate is the query's own image alone, which a composition never asks for;
 - the example's pool is its scene, its query shows no image, and the candidate lies in another scene: "the large
   tree on the left" is unique in its scene only.
 """
@@ -45,12 +46,16 @@ def allowed(train: TrainSet, examples: Ints, positives: Ints, candidates: Ints) 
     no = train.related(query[:, None], candidates[None, :]) | same_positive
     i, j = np.nonzero(same_caption)
     no[i, column[j]] = True
+    shown, alone = train.item_image[query], train.item_alone[candidates]
+    no |= alone[None, :] & (train.item_image[candidates][None, :] == shown[:, None])
     no |= own_scene_only[:, None] & (train.item_image[candidates][None, :] != scene[:, None])
     forward = ~no
     forward[rows, column] = True
 
     no = train.related(query[None, :], positives[:, None]) | same_caption
     no |= train.item_key[query][:, None] == train.item_key[query][None, :]
+    alone = train.item_alone[positives]
+    no |= alone[:, None] & (train.item_image[positives][:, None] == shown[None, :])
     no |= own_scene_only[None, :] & (train.item_image[positives][:, None] != scene[None, :])
     backward = ~no
     backward[rows, rows] = True

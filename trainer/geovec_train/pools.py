@@ -7,6 +7,9 @@ A pool is cut into groups and a query is ranked in its own group alone. By scope
 - ``corpus``: one group per corpus and pool key, all its answers from all splits: class names (``scene_class``),
   answers of one kind of question (``question_answer``).
 
+A query that shows an image is never ranked against that image alone (a composition asks for *another* image): it is
+barred, and counts neither as a candidate nor as a right answer.
+
 A query is asked once however many examples repeat it (once per scene under scope ``scene``), and everything that
 any example of the split calls right for it is right. ``truth="own"`` asks every example by itself and takes its
 own positives alone, as papers with one ground truth per query score: repeated captions then cap the result.
@@ -48,6 +51,7 @@ class Pool:
         positives: for each query, indices into `items` of the right answers in its group, ascending.
         parents: lineage key of the scene each query comes from (of several scenes: the first).
         images: image of the scene each query comes from (of several scenes: the first).
+        barred: for each query, the index into `items` of the candidate that is its own image, or -1, shape (queries,).
     """
 
     task: str
@@ -60,10 +64,14 @@ class Pool:
     positives: list[Ints]
     parents: list[str]
     images: list[str]
+    barred: Ints
 
     def sizes(self) -> Ints:
-        """Return the number of candidates of each query, shape (queries,)."""
-        return np.array([len(self.groups[g]) for g in self.query_groups], dtype=np.int64)
+        """Return the number of candidates of each query, without the barred one, shape (queries,)."""
+        out = np.array([len(self.groups[g]) for g in self.query_groups], dtype=np.int64)
+        for n in np.flatnonzero(self.barred >= 0):
+            out[n] -= np.isin(self.barred[n], self.groups[self.query_groups[n]]).item()
+        return out
 
     def listing(self) -> Iterator[str]:
         """Yield the candidates, one ``group<TAB>item id`` line each, in a fixed order."""
@@ -182,9 +190,11 @@ def _pool(
         names,
     ).fetchall()
     members = {g: set(v) for g, v in groups.items()}
+    own = _own_images(con, task, split)
+    barred = np.array([index.get(own.get(query, ""), -1) for query, *_ in asked_rows], dtype=np.int64)
     positives = [
-        np.array([index[i] for i in right_items if i in index and index[i] in members[g]], dtype=np.int64)
-        for _, g, _, _, right_items in asked_rows
+        np.array([n for i in right_items if (n := index.get(i, -1)) != bar and n in members[g]], dtype=np.int64)
+        for (_, g, _, _, right_items), bar in zip(asked_rows, barred, strict=True)
     ]
     return Pool(
         task,
@@ -197,4 +207,16 @@ def _pool(
         positives,
         [r[2] for r in asked_rows],
         [r[3] for r in asked_rows],
+        barred,
     )
+
+
+def _own_images(con: duckdb.DuckDBPyConnection, task: str, split: str) -> dict[str, str]:
+    """Return the item that is a query's own image alone, for queries that show an image beside other things."""
+    rows = con.execute(
+        "SELECT DISTINCT q.id, x.id FROM example_splits e JOIN items q ON q.id = e.query"
+        " JOIN items x ON x.image = q.image AND x.modality = 'image'"
+        " WHERE e.task = ? AND e.split = ? AND x.id <> q.id",
+        [task, split],
+    ).fetchall()
+    return dict(rows)

@@ -47,12 +47,18 @@ def rank(pool: Pool, queries: Vectors, items: Vectors, device: str = "cpu") -> R
         for start in range(0, len(members), QUERY_TILE):
             rows = np.array(members[start : start + QUERY_TILE], dtype=np.int64)
             right = [np.searchsorted(candidates, pool.positives[n]) for n in rows]
-            out[rows] = _tile(queries[rows], items, candidates, right, device)
+            barred = np.where(
+                np.isin(pool.barred[rows], candidates), np.searchsorted(candidates, pool.barred[rows]), -1
+            )
+            out[rows] = _tile(queries[rows], items, candidates, right, barred, device)
     return Ranks(out[:, 0], out[:, 1], out[:, 2])
 
 
-def _tile(queries: Vectors, items: Vectors, candidates: Ints, right: list[Ints], device: str) -> Ints:
-    """Return (above, tied, right) for one tile of queries of one group, shape (queries, 3)."""
+def _tile(queries: Vectors, items: Vectors, candidates: Ints, right: list[Ints], barred: Ints, device: str) -> Ints:
+    """Return (above, tied, right) for one tile of queries of one group, shape (queries, 3).
+
+    `right` and `barred` are places in `candidates`; a barred candidate (-1: none) is no candidate of its query.
+    """
     import torch
 
     row = np.repeat(np.arange(len(right)), [len(r) for r in right])
@@ -71,6 +77,8 @@ def _tile(queries: Vectors, items: Vectors, candidates: Ints, right: list[Ints],
         tile: torch.Tensor = q @ torch.from_numpy(np.ascontiguousarray(items[chunk])).to(device).T
         inside = (column >= start) & (column < start + len(chunk))
         tile[torch.from_numpy(row[inside]), torch.from_numpy(column[inside] - start)] = -torch.inf
+        out = np.flatnonzero((barred >= start) & (barred < start + len(chunk)))
+        tile[torch.from_numpy(out), torch.from_numpy(barred[out] - start)] = -torch.inf
         over = (tile > bar + TIE).sum(1)
         above += over
         level += (tile >= bar - TIE).sum(1) - over
