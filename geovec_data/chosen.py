@@ -81,7 +81,7 @@ def choose(names: Sequence[str]) -> tuple[list[Chosen], dict[str, str] | None]:
             first = by_name[chosen.name]
             raise UserError(
                 f"two recipes are of the corpus '{chosen.name}' ({first}, {said}); a corpus stands once in a build:"
-                " leave one out, or give one another name:"
+                " leave one out, or give one another `name:` in a YAML of your own"
             )
         by_name[chosen.name] = said
     return sorted((c for _, c in found), key=lambda c: c.name), head

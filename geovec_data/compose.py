@@ -45,7 +45,7 @@ def load_build(arguments: Sequence[str], command: str) -> BuildConfig:
     given, rest = _recipes(arguments, command)
     chosen, head = choose(given)
     run, overrides = _read(rest, [c.name for c in chosen], command)
-    corpora = [_corpus(c, overrides[c.name], command, many=len(chosen) > 1) for c in chosen]
+    corpora = [compose_corpus(c, overrides[c.name], command, many=len(chosen) > 1) for c in chosen]
     skipped: tuple[str, ...] = ()
     if len(corpora) > 1:
         corpora, skipped = _present(corpora, skip=run.get("skip_missing") is True)
@@ -62,7 +62,7 @@ def _recipes(arguments: Sequence[str], command: str) -> tuple[list[str], list[st
         if key != "recipe":
             rest.append(argument)
         elif given:
-            raise UserError(f"option 'recipe' is given twice; several are written recipe=[{given[0]},{value}]")
+            raise UserError(f"option 'recipe' is given twice; several are written recipe=[{','.join([*given, value])}]")
         else:
             given = recipe_list(value)
     if not given:
@@ -105,9 +105,10 @@ def _address(key: str, corpora: list[str], command: str) -> tuple[str | None, st
     if group not in ("sources", "corpora"):
         return None, key
     corpus, _, option = tail.partition(".")
-    if corpus not in corpora or (group == "corpora" and not option):
-        known = recipe_names()
-        add = f" Or add it: recipe=[{','.join([*corpora, corpus])}]." if corpus in known else ""
+    if corpus in corpora and group == "corpora" and not option:
+        raise UserError(f"'{key}': say which option of the corpus, e.g. {key}.tasks=…. See: {command} --help")
+    if corpus not in corpora:
+        add = f" Or add it: recipe=[{','.join([*corpora, corpus])}]." if corpus in recipe_names() else ""
         raise UserError(
             f"unknown option '{key}': the corpora of this build are {', '.join(corpora)}."
             f"{_nearest(key, corpora)}{add} See: {command} --help"
@@ -134,11 +135,22 @@ def _which(key: str, option: str, corpora: list[str]) -> str:
     return f"'{key}' speaks of one corpus, and {len(corpora)} are built; say which: {ways}"
 
 
-def _corpus(chosen: Chosen, over: Tree, command: str, *, many: bool) -> CorpusConfig:
+def compose_corpus(chosen: Chosen, over: Tree, command: str, *, many: bool) -> CorpusConfig:
+    """Lay the user's overrides over the mix's, and these over the recipe, and validate.
+
+    Args:
+        chosen: the recipe and what a mix changes of it.
+        over: the user's overrides.
+        command: for the messages.
+        many: whether messages must name the corpus.
+
+    Raises:
+        UserError: for an unknown option or a wrong value.
+    """
     mixed = merge(chosen.mixed, over)
     tree = chosen.tree
     if (mixed.get("source") or {}).get("kind", (tree.get("source") or {}).get("kind")) == "sample":
-        tree = apply_sample(tree)
+        tree = apply_sample(tree, f"sources.{chosen.name}" if many else "source")
     whole = merge(tree, mixed)
     prefix = f"corpora.{chosen.name}." if many else ""
     _check_free_keys(whole, mixed, command, prefix)

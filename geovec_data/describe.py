@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geovec_data.chosen import choose, load_mix, recipe_list
 from geovec_data.options import help_lines
-from geovec_data.recipe import load_recipe, recipe_names
+from geovec_data.recipe import load_recipe, mix_names, recipe_names
 from geovec_data.tasks import get_task
 
 
@@ -15,30 +17,52 @@ class DescribeConfig(BaseModel):
     """Options of `geovec-data describe`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    recipe: str = Field(description="recipe name, or the path of your own .yaml")
+    recipe: str = Field(description="recipe or mix, or the path of your own .yaml; or [a,b,…]")
 
 
 def list_recipes() -> dict[str, Any]:
-    """List the shipped recipes."""
+    """List the shipped recipes and mixes."""
     rows = []
     for name in recipe_names():
         r = load_recipe(name)
         meta = ", ".join(dict.fromkeys(get_task(t).meta_task for t in r.tasks))
         rows.append((name, r.title, meta, r.licence.name, r.verified, "yes" if r.sample else ""))
     head = ("recipe", "corpus", "meta-tasks", "licence", "verified", "sample")
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    human = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    human = columns([head, *rows])
+    mixes = [(n, m.title, len(m.mix)) for n in mix_names() if (m := load_mix(n)) is not None]
+    if mixes:
+        human += ["", *columns([("mix", "of recipes", "title"), *((n, str(count), t) for n, t, count in mixes)])]
     human += ["", "verified: read against real files, or against the authors' documentation only."]
     human += ["geovec-data describe recipe=NAME tells where to get a corpus and the layout expected."]
-    return {"command": "list", "recipes": [dict(zip(head, row, strict=True)) for row in rows], "human": human}
+    return {
+        "command": "list",
+        "recipes": [dict(zip(head, row, strict=True)) for row in rows],
+        "mixes": [{"mix": n, "title": t, "recipes": count} for n, t, count in mixes],
+        "human": human,
+    }
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lay rows out in columns, to the left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def describe(config: DescribeConfig) -> dict[str, Any]:
-    """Describe one recipe."""
+    """Describe one recipe, or a mix, or what several recipes give together."""
+    chosen, head = choose(recipe_list(config.recipe))
+    if len(chosen) > 1 or head is not None:
+        from geovec_data.describe_mix import describe_mix
+
+        return describe_mix(config.recipe, chosen, head)
+    return _one(config.recipe)
+
+
+def _one(name: str) -> dict[str, Any]:
     from geovec_data.checks import CheckOptions
     from geovec_data.readers import get_reader
 
-    r = load_recipe(config.recipe)
+    r = load_recipe(name)
     reader = get_reader(r.reader.name)
     human = [
         f"{r.name}: {r.title}",
@@ -60,9 +84,10 @@ def describe(config: DescribeConfig) -> dict[str, Any]:
         "",
         "tasks:",
     ]
-    for name in r.tasks:
-        task = get_task(name)
-        human.append(f"  {name:<22} {task.meta_task:<15} {task.query_kind} → {task.target_kind}; needs {task.needs}")
+    for task in map(get_task, r.tasks):
+        human.append(
+            f"  {task.name:<22} {task.meta_task:<15} {task.query_kind} → {task.target_kind}; needs {task.needs}"
+        )
     if r.sample:
         human += ["", "source=sample:", *_indent(" ".join(str(r.sample.get("note", "")).split()))]
     human += ["", "split, and how to change it:"]

@@ -252,8 +252,12 @@ def load_recipe(name: str) -> Recipe:
 SAMPLE_OWN = ("package", "version", "sha256", "members", "note")
 
 
-def apply_sample(tree: dict[str, Any]) -> dict[str, Any]:
+def apply_sample(tree: dict[str, Any], key: str = "source") -> dict[str, Any]:
     """Lay the sample's own settings over the recipe's; the sample's identity stays under ``sample``.
+
+    Args:
+        tree: the recipe.
+        key: how the user writes its options: ``source``, or ``sources.<corpus>`` where there are several.
 
     Raises:
         UserError: when the recipe has no sample.
@@ -262,11 +266,11 @@ def apply_sample(tree: dict[str, Any]) -> dict[str, Any]:
     if not sample:
         having = [n for n in recipe_names() if load_tree(n).get("sample")]
         raise UserError(
-            f"recipe {tree.get('name')} has no sample; give source.root=<folder>. With a sample: {', '.join(having)}"
+            f"recipe {tree.get('name')} has no sample; give {key}.root=<folder>. With a sample: {', '.join(having)}"
         )
     out = dict(tree)
-    for key, value in sample.items():
-        if key in SAMPLE_OWN:
+    for name, value in sample.items():
+        if name in SAMPLE_OWN:
             continue
-        out[key] = merge(out.get(key) or {}, value) if key in ("checks", "split", "synthesise", "source") else value
+        out[name] = merge(out.get(name) or {}, value) if name in ("checks", "split", "synthesise", "source") else value
     return out
