@@ -1,0 +1,132 @@
+"""Candidates: images whose hash is near that of some window of another, in any frame. Near-linear.
+
+The hash of a whole image, in its eight frames, is entered in a table for each band of bits; the hashes of the windows
+of every image look there for an equal band, and what is found is compared bit by bit.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geovec_data.near.look import HASHED, ORDER, Hashes, frame_hashes, pack, turned
+from geovec_data.near.windows import SIDE, Floats, Ints, coarse_lines, coarse_windows, index, operators
+
+BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
+"""First bit and number of bits of each band."""
+CHUNK = 256  # images at a time: some 20 MB of signs
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pairs of images, one row each: `base` may hold the whole of `other` in a window.
+
+    Attributes:
+        base: positions.
+        other: positions.
+        window: row of `coarse_windows`.
+        frame: the frame in which `other` is like the window.
+    """
+
+    base: Ints
+    other: Ints
+    window: Ints
+    frame: Ints
+
+
+def window_hashes(thumbs: Floats) -> Hashes:
+    """Return the hashes of every search window of thumbnails (n, SIDE, SIDE), as (windows, n)."""
+    lines, pairs = coarse_lines(), coarse_windows()
+    both = operators(HASHED)[index(lines[:, 0], lines[:, 1])].reshape(-1, SIDE)
+    positive = np.matmul(np.matmul(both, thumbs), both.T) > 0
+    positive = positive.reshape(len(thumbs), len(lines), HASHED, len(lines), HASHED)
+    taken = positive[:, pairs[:, 0], :, pairs[:, 1], :]
+    return pack(taken.reshape(len(pairs), len(thumbs), HASHED * HASHED))
+
+
+class Table:
+    """The hashes that are looked for, by band."""
+
+    def __init__(self, hashes: Hashes, doubts: Hashes) -> None:
+        """Enter hashes of shape (frames, n) and, by band, their two least certain bits, (bands, 2, frames, n)."""
+        self.hashes = hashes.ravel()
+        self._order: list[NDArray[np.int32]] = []
+        self._start: list[NDArray[np.int32]] = []
+        for (first, width), (one, two) in zip(BANDS, doubts.reshape(len(BANDS), 2, -1), strict=True):
+            entered = [self.hashes, self.hashes ^ one, self.hashes ^ two, self.hashes ^ one ^ two]
+            keys = band(np.concatenate(entered), first, width)
+            order = np.argsort(keys, kind="stable")
+            counts = np.bincount(keys, minlength=1 << width)
+            self._order.append((order % self.hashes.size).astype(np.int32))
+            self._start.append(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+
+    def near(self, hashes: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+        """Return (position among `hashes`, position among the entered, differing bits) within `most` bits."""
+        found: list[tuple[Ints, Ints, Ints]] = []
+        for (first, width), order, start in zip(BANDS, self._order, self._start, strict=True):
+            keys = band(hashes, first, width)
+            low = start[keys]
+            count = start[keys + 1] - low
+            at = np.flatnonzero(count)
+            count = count[at]
+            asked = np.repeat(at, count)
+            step = np.arange(len(asked)) - np.repeat(np.cumsum(count) - count, count)
+            entered = order[np.repeat(low[at], count) + step].astype(np.int64)
+            bits = np.bitwise_count(hashes[asked] ^ self.hashes[entered]).astype(np.int64)
+            near = bits <= most
+            found.append((asked[near], entered[near], bits[near]))
+        return tuple(np.concatenate(c) for c in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def doubts(coefs: Floats) -> Hashes:
+    """Return the two least certain bits of every band, as masks, (bands, 2, FRAMES, n): the smallest coefficients.
+
+    A crop or a re-encoding changes the signs of small coefficients first.
+    """
+    low = np.abs(coefs[:, :HASHED, :HASHED])
+    out = []
+    for frame in (0, 4):  # mirroring changes no size
+        size = np.asarray(turned(low, frame)).reshape(len(low), -1)[:, ORDER]
+        for first, width in BANDS:
+            at = first + np.argpartition(size[:, first : first + width], 2, axis=1)[:, :2].T
+            out.append(np.uint64(1) << (63 - at).astype(np.uint64))
+    plain, crossed = np.array(out).reshape(2, len(BANDS), 2, 1, len(low))
+    return np.concatenate([np.repeat(plain, 4, axis=2), np.repeat(crossed, 4, axis=2)], axis=2)
+
+
+def band(hashes: Hashes, first: int, width: int) -> Ints:
+    """Return bits `first` … `first + width` of hashes as numbers."""
+    return ((hashes >> np.uint64(64 - first - width)) & np.uint64((1 << width) - 1)).astype(np.int64)
+
+
+def candidates(thumbs: NDArray[np.uint8], coefs: Floats, most: int, threads: int) -> Candidates:
+    """Find for every image those that may be it or a crop of it, turned or mirrored.
+
+    Args:
+        thumbs: thumbnails (n, SIDE, SIDE).
+        coefs: their coefficients, (n, ≥ HASHED, ≥ HASHED).
+        most: bits in which the hashes may differ.
+        threads: threads; the result does not depend on it.
+    """
+    table = Table(frame_hashes(coefs), doubts(coefs))
+    n = len(thumbs)
+
+    def look(start: int) -> NDArray[np.int64]:
+        part = window_hashes(thumbs[start : start + CHUNK].astype(np.float32))
+        asked, entered, bits = table.near(part.ravel(), most)
+        window, base = np.divmod(asked, part.shape[1])
+        frame, other = np.divmod(entered, n)
+        base += start
+        other_than_itself = base != other
+        rows = np.stack([base, other, bits, window, frame])[:, other_than_itself]
+        rows = rows[:, np.lexsort(rows[::-1])]
+        pair = rows[0] * n + rows[1]
+        return rows[:, np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(look, range(0, n, CHUNK)))
+    rows = np.concatenate(parts, axis=1) if parts else np.empty((5, 0), dtype=np.int64)
+    return Candidates(rows[0], rows[1], rows[3], rows[4])
