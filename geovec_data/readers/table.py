@@ -90,7 +90,11 @@ class Table(Reader):
                 raise UserError(f"{file} is no table that can be read; known: .parquet, {', '.join(TEXT_TABLES)}")
             yield from self._named(where, stream, seen, merged)
         for path, lines in merged.items():
-            yield Entry(path, (path,) if is_inside(path) else (), {"rows": lines})
+            yield Entry(path, self.image_files(path), {"rows": lines})
+
+    def image_files(self, path: str) -> tuple[str, ...]:
+        """Return the files that an image's scene is read from; none for a path out of the root."""
+        return (path,) if is_inside(path) else ()
 
     def _text_rows(self, file: Path) -> Iterator[Numbered]:
         o = self.options
@@ -122,7 +126,7 @@ class Table(Reader):
                     yield _refused(at, "duplicate_key", f"a second row for {path}; reader.merge=true joins them")
                 else:
                     seen.add(path)
-                    yield Entry(path, (path,) if is_inside(path) else (), {"rows": [[split, row]]})
+                    yield Entry(path, self.image_files(path), {"rows": [[split, row]]})
         except _parquet.BrokenTable as error:
             yield _refused(where, "bad_annotation", str(error))
 
