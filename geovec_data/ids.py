@@ -55,6 +55,7 @@ def _segment(segment: Segment) -> str:
             return f"c{_numbers((segment.lon, segment.lat))}"
 
 
+@lru_cache(maxsize=1 << 14)  # the checks and several tasks ask for the same sentence
 def normalise_text(text: str) -> str:
     """NFKC, case folded, punctuation dropped, blanks folded: captions that differ in no word are equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 # JPEG first: PIL tries them in this order. Formats that start other programs (EPS) or are no photographs are left out.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000")
@@ -44,15 +45,31 @@ def confine(root: Path, path: str) -> Path:
     Raises:
         BadImage: ``unsafe_path``.
     """
+    return Path(_confined(str(root), path))
+
+
+def _confined(root: str, path: str) -> str:
+    """Do what `confine` says with strings: it is asked for every file of the corpus, and a `Path` costs more."""
     if not is_inside(path):
         raise BadImage("unsafe_path", f"path {path!r} does not stay inside the source root")
-    full = root / path
-    folder, name = os.path.split(os.path.join(root, path))  # noqa: PTH118 - twice a file of the corpus: a hot path
-    base = _real_folder(str(root))
-    real = os.path.realpath(full) if os.path.islink(full) else os.path.join(_real_folder(folder), name)  # noqa: PTH114, PTH118
-    if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
+    full = f"{root}/{path}"
+    folder, _, name = full.rpartition("/")
+    base = _real_folder(root)
+    real = os.path.realpath(full) if os.path.islink(full) else f"{_real_folder(folder)}/{name}"  # noqa: PTH114
+    if real != base and not real.startswith(base.rstrip("/") + "/"):
         raise BadImage("unsafe_path", f"{path!r} is a symbolic link that leads out of the source root")
     return full
+
+
+def read_label(root: Path, path: str) -> bytes:
+    """Read a small annotation file of the corpus.
+
+    Raises:
+        BadImage: ``unsafe_path``.
+        OSError: it cannot be read.
+    """
+    with open(_confined(str(root), path), "rb", buffering=0) as handle:  # noqa: PTH123
+        return handle.readall()
 
 
 @lru_cache(maxsize=256)
@@ -67,13 +84,13 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     Raises:
         BadImage: unsafe path, missing or unreadable file, zero or too many bytes.
     """
-    full = confine(root, path)
+    full = _confined(str(root), path)
     try:
-        with full.open("rb") as handle:
+        with open(full, "rb", buffering=0) as handle:  # noqa: PTH123
             size = os.fstat(handle.fileno()).st_size
             if size > max_bytes:
                 raise BadImage("too_large", f"file has {size} bytes, the limit max_bytes is {max_bytes}")
-            data = handle.read()
+            data = handle.readall()
     except (FileNotFoundError, NotADirectoryError):
         raise BadImage("missing_image", f"no such file under the source root: {path}") from None
     except OSError as error:
@@ -100,6 +117,8 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
         raise BadImage("unreadable_image", f"no readable image: {_words(error)}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = pillow_limit
+    if isinstance(image, ImageFile):
+        image.decodermaxblock = len(data)  # hand the decoder the whole file at once, not 64 kB at a time
     width, height = image.size
     if width * height > max_pixels:
         raise BadImage("too_large", f"{width}×{height} pixels, the limit max_pixels is {max_pixels}")

@@ -7,7 +7,6 @@ they fall into one split and a leak between them is found whatever the files are
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -47,7 +46,8 @@ def origin_of(scene: Scene, rules: tuple[OriginRule, ...]) -> str:
 
 def origin_of_path(corpus: str, parent: str, rules: tuple[OriginRule, ...]) -> str:
     """Name the origin of an image by its path alone; see `origin_of`."""
-    stem = PurePosixPath(parent).name.rpartition(".")[0] or PurePosixPath(parent).name
+    name = parent.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     for rule in rules:
         if (named := rule.apply(stem)) is not None:
             return named

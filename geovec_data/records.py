@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Box = tuple[float, float, float, float]
@@ -150,7 +151,8 @@ class Scene:
 class Segment:
     """One piece of an item. Exactly the fields of its kind are set.
 
-    A ``box`` segment speaks of the nearest ``image`` segment before it.
+    A ``box`` segment speaks of the nearest ``image`` segment before it. Several tasks ask for the same segments of a
+    scene, so the last ones made are kept.
     """
 
     kind: Kind
@@ -161,16 +163,19 @@ class Segment:
     lat: float | None = None
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def of_text(text: str) -> Segment:
         """A text segment."""
         return Segment("text", text=text)
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def of_image(image_id: str) -> Segment:
         """An image segment, by the image's content id."""
         return Segment("image", image=image_id)
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def of_box(box: Box) -> Segment:
         """A box segment: float pixels ``x0, y0, x1, y1`` of the image before it."""
         return Segment("box", box=box)

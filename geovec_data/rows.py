@@ -6,17 +6,16 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-from geovec_data import ids
+from geovec_data import arrow, ids
 from geovec_data.records import Box, Draft, Reject, Scene, Segments
-from geovec_data.schema import BOX, SEGMENT, SEGMENTS, arrow_schema
+from geovec_data.schema import arrow_schema
 
 if TYPE_CHECKING:
     from geovec_data.tasks.base import Task
 
-Struct = dict[str, Any]
+Pair = tuple[str, str]
 
 
 class Columns:
@@ -27,7 +26,7 @@ class Columns:
         self._rows: list[tuple[Any, ...]] = []
 
     def add(self, *values: Any) -> None:
-        """Add one row; values in the order of the schema: boxes as tuples, segments as `Segments`."""
+        """Add one row; values in the order of the schema, structs (boxes, pairs, segments) as tuples."""
         self._rows.append(values)
 
     def __len__(self) -> int:
@@ -37,42 +36,14 @@ class Columns:
         """Return the rows as an Arrow table and forget them."""
         if not self._rows:
             return self._schema.empty_table()
-        columns = zip(*self._rows, strict=True)
-        arrays = [_array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+        columns = list(zip(*self._rows, strict=True))
         self._rows = []
-        return pa.Table.from_arrays(arrays, schema=self._schema)
+        return arrow.table(columns, self._schema)
 
 
-def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
-    if type_ == BOX:
-        return _boxes(values)
-    if type_ == SEGMENTS:
-        flat = [s for segments in values for s in segments]
-        offsets = np.cumsum([0, *(len(v) for v in values)], dtype=np.int32)
-        inside = [
-            pa.array([s.kind for s in flat], pa.string()),
-            pa.array([s.text for s in flat], pa.string()),
-            pa.array([s.image for s in flat], pa.string()),
-            _boxes([s.box for s in flat]),
-            pa.array([s.lon for s in flat], pa.float64()),
-            pa.array([s.lat for s in flat], pa.float64()),
-        ]
-        struct_ = pa.StructArray.from_arrays(inside, fields=list(SEGMENT))
-        return pa.ListArray.from_arrays(pa.array(offsets), struct_, type=SEGMENTS)
-    return pa.array(values, type_)
-
-
-def _boxes(values: Sequence[Box | None]) -> pa.Array:
-    corners = np.array([v or (0.0, 0.0, 0.0, 0.0) for v in values], dtype=np.float64).reshape(-1, 4)
-    absent = np.array([v is None for v in values], dtype=bool)
-    return pa.StructArray.from_arrays(
-        [pa.array(corners[:, i]) for i in range(4)], fields=list(BOX), mask=pa.array(absent) if absent.any() else None
-    )
-
-
-def pairs(mapping: Iterable[tuple[str, str]], *, ordered: bool = False) -> list[Struct]:
+def pairs(mapping: Iterable[Pair], *, ordered: bool = False) -> Sequence[Pair]:
     """Return key/value pairs, sorted unless their order means something: equal maps are equal bytes."""
-    return [{"key": k, "value": v} for k, v in (mapping if ordered else sorted(mapping))]
+    return tuple(mapping) if ordered else sorted(mapping)
 
 
 def wkb_polygon(ring: tuple[float, ...]) -> bytes | None:
@@ -107,8 +78,8 @@ class Emitter:
             rid = ids.region_id(scene.image_id, r.box, r.category, r.polygon)
             out.append(rid)
             self.tables["regions"].add(
-                rid, scene.image_id, r.box, list(r.polygon) or None, r.visible, r.category,
-                list(r.ancestors), pairs(r.attributes), list(r.expressions), r.osm_type, r.osm_id,
+                rid, scene.image_id, r.box, r.polygon or None, r.visible, r.category,
+                r.ancestors, pairs(r.attributes), r.expressions, r.osm_type, r.osm_id,
                 pairs(r.tags.items()), r.lon, r.lat, r.source_index, r.split,
             )  # fmt: skip
         return out
@@ -123,7 +94,6 @@ class Emitter:
         if iid in self._items:
             return iid
         self._items.add(iid)
-        kinds = dict.fromkeys([s.kind for s in segments])
         image = box = None
         texts = []
         for s in segments:
@@ -135,8 +105,8 @@ class Emitter:
                 box = box or s.box
         self.tables["items"].add(
             iid,
-            segments,
-            "+".join(kinds),
+            [(s.kind, s.text, s.image, s.box, s.lon, s.lat) for s in segments],
+            "+".join(dict.fromkeys([s.kind for s in segments])),
             image,
             None if box is None else regions.get(box),
             ids.text_key(" ".join(texts)) if texts else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,10 +17,13 @@ from geovec_data import ids
 from geovec_data.origins import OriginRule, origin_of
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Reject, Scene
-from geovec_data.rows import Columns, Emitter, pairs, wkb_polygon
+from geovec_data.rows import Emitter, pairs, wkb_polygon
+from geovec_data.store.image_rows import ImageRows
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.staging import staged_name
-from geovec_data.store.writer import IMAGE_GROUP_BYTES, IMAGE_GROUP_ROWS, ShardWriter
+from geovec_data.store.writer import ShardWriter
+
+_DIGEST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +67,25 @@ def make_reader(job: Job) -> Reader:
 
 def file_digest(path: Path) -> str:
     """Return the first 32 hex digits of a file's sha256, or ``absent``."""
-    import hashlib
-
+    sha = hashlib.sha256()
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()[:32]
+        with path.open("rb", buffering=0) as handle:
+            while chunk := handle.read(_DIGEST_BYTES):
+                sha.update(chunk)
     except OSError:
         return "absent"
+    return sha.hexdigest()[:32]
 
 
 class UnitWorker:
     """Processes units of one job; one per process."""
 
     def __init__(self, job: Job) -> None:
+        from geovec_data.checks import CheckOptions
         from geovec_data.tasks import get_task
 
         self.job = job
+        self.checks = CheckOptions.model_validate(job.checks)
         self.reader = make_reader(job)
         self.tasks = [get_task(t)() for t in job.tasks]
         self._shared: str | None = None
@@ -86,16 +93,15 @@ class UnitWorker:
 
     def scenes(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Yield the entry's checked and described scenes, and what was refused on the way."""
-        from geovec_data.checks import CheckOptions, check
+        from geovec_data.checks import check
 
-        options = CheckOptions.model_validate(self.job.checks)
         for read in self._cut(self.reader.read(entry)):
             if isinstance(read, Reject):
                 yield read
                 continue
             if read.data is not None:
                 self._rendered.add(read.path)
-            scene, rejects = check(self._named(read), self.job.root, options)
+            scene, rejects = check(self._named(read), self.job.root, self.checks)
             yield from rejects
             if scene is not None:
                 yield self._describe(scene)
@@ -108,16 +114,14 @@ class UnitWorker:
         if self.job.chip is None:
             yield from read
             return
-        from geovec_data.checks import CheckOptions
         from geovec_data.chips import ChipOptions, cut
 
         options = ChipOptions.model_validate(self.job.chip)
-        checks = CheckOptions.model_validate(self.job.checks)
         for scene in read:
             if isinstance(scene, Reject):
                 yield scene
             else:
-                yield from cut(scene, self.job.root, options, checks)
+                yield from cut(scene, self.job.root, options, self.checks)
 
     def _describe(self, scene: Scene) -> Scene:
         if self.job.expressions and any(not r.expressions for r in scene.regions):
@@ -142,7 +146,7 @@ class UnitWorker:
         self._rendered.clear()
         scenes = 0
         with ShardWriter(work / "images.parquet", "images") as writer:
-            images = _Images(writer)
+            images = ImageRows(writer)
             for entry in unit.entries:
                 for out in self.scenes(entry):
                     if isinstance(out, Reject):
@@ -151,7 +155,8 @@ class UnitWorker:
                     scenes += 1
                     if out.window is None and out.path not in self._rendered:
                         known[out.path] = out.image_id
-                    images.add(self._image_row(out), len(out.data or b""))
+                    assert out.data is not None
+                    images.add(self._image_row(out), out.data)
                     self._emit(out, emitter)
             images.flush()
         images_shard = writer.shard("")
@@ -180,12 +185,11 @@ class UnitWorker:
 
     def _image_row(self, s: Scene) -> tuple[Any, ...]:
         return (
-            s.image_id, s.data, s.format, s.width, s.height, s.phash, s.corpus, s.key, s.path, s.parent or s.key,
-            s.origin, s.window, s.scene_class, list(s.labels), pairs(s.attributes), pairs(s.places, ordered=True),
-            list(s.captions), s.split, s.licence or self.job.licence,
+            s.image_id, s.format, s.width, s.height, s.phash, s.corpus, s.key, s.path, s.parent or s.key,
+            s.origin, s.window, s.scene_class, s.labels, pairs(s.attributes), pairs(s.places, ordered=True),
+            s.captions, s.split, s.licence or self.job.licence,
             s.attribution or self.job.attribution, s.captured, s.crs,
-            None if s.transform is None else list(s.transform),
-            wkb_polygon(s.footprint), s.lon, s.lat, s.gsd, list(s.synthetic),
+            s.transform, wkb_polygon(s.footprint), s.lon, s.lat, s.gsd, s.synthetic,
         )  # fmt: skip
 
     def content(self, unit: Unit, known: dict[str, str] | None = None) -> str:
@@ -199,24 +203,6 @@ class UnitWorker:
             for f in entry.files:
                 parts += [f, known.get(f) or file_digest(self.job.root / f)]
         return ids.digest(*parts)
-
-
-class _Images:
-    def __init__(self, writer: ShardWriter) -> None:
-        self._writer, self._columns, self._bytes = writer, Columns("images"), 0
-
-    def add(self, row: tuple[Any, ...], size: int) -> None:
-        if len(self._columns) and self._bytes + size > IMAGE_GROUP_BYTES:
-            self.flush()
-        self._columns.add(*row)
-        self._bytes += size
-        if len(self._columns) >= IMAGE_GROUP_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        if len(self._columns):
-            self._writer.write(self._columns.take())
-        self._bytes = 0
 
 
 def _write_arrow(path: Path, table: pa.Table) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ from geovec_data import safe_xml
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
 from geovec_data.georef import NoGeoreference, sidecars
-from geovec_data.images import EXTENSIONS, BadImage, confine
+from geovec_data.images import EXTENSIONS, BadImage, confine, read_label
 from geovec_data.readers._images import ImageFolders, check_patterns, placed, wrong_layout
 from geovec_data.readers._splits import OfficialImage, OfficialObjects, object_splits, stem_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
@@ -122,7 +122,7 @@ class Voc(Reader):
     def _named_image(self, file: str, folders: ImageFolders) -> list[str]:
         """Find the image by ``<filename>``, for the rare file that is not named like its image."""
         try:
-            match = _FILENAME.search(confine(self.root, file).read_bytes())
+            match = _FILENAME.search(read_label(self.root, file))
         except (BadImage, OSError):
             return []  # `read` meets the same fault and rejects the entry
         path = folders.named(_basename(match[1].decode("utf-8", "replace"))) if match else None
@@ -131,7 +131,7 @@ class Voc(Reader):
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Parse one XML file; see `Reader.read`."""
         try:
-            tree = safe_xml.parse(confine(self.root, entry.files[0]).read_bytes())
+            tree = safe_xml.parse(read_label(self.root, entry.files[0]))
         except BadImage as bad:
             yield self._reject(entry, bad.code, bad.detail)
             return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from geovec_data.ids import normalise_text
-from geovec_data.records import Draft, Region, Scene, Segment, Segments
+from geovec_data.records import Box, Draft, Region, Scene, Segment, Segments
 from geovec_data.tasks.base import Candidate, Task
 from geovec_data.tasks.cross_modal import distinct
 from geovec_data.words import with_article
@@ -13,7 +14,12 @@ from geovec_data.words import with_article
 
 def region_item(scene: Scene, region: Region) -> Segments:
     """The item that shows a region: its image and its box."""
-    return Segment.of_image(scene.image_id), Segment.of_box(region.box)
+    return _region_item(scene.image_id, region.box)
+
+
+@lru_cache(maxsize=1024)  # every task of a scene asks for the same items
+def _region_item(image_id: str, box: Box) -> Segments:
+    return Segment.of_image(image_id), Segment.of_box(box)
 
 
 def all_regions(scene: Scene) -> Iterator[Candidate]:
