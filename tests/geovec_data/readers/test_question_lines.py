@@ -90,5 +90,11 @@ def test_real_lines(real_data: Path) -> None:
     assert not rejects
     assert sum(len(s.questions) for s in scenes) == 171
     assert all((root / s.path).is_file() for s in scenes)
-    ship = next(q for s in scenes if "P0706" in s.key for q in s.questions if q.text == "how many ships are there in this picture?")
+    ship = next(
+        q
+        for s in scenes
+        if "P0706" in s.key
+        for q in s.questions
+        if q.text == "how many ships are there in this picture?"
+    )
     assert (ship.kind, ship.answers) == ("count", ("548",))
