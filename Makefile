@@ -6,7 +6,7 @@ DATA ?= data/demo
 STEPS_WARM ?= 120
 STEPS ?= 180
 
-.PHONY: demo test test-slow lint clean schemas golden
+.PHONY: demo test test-slow lint clean schemas golden docs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,9 @@ test-slow: $(VENV)/.installed
 
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.recipes.statistics
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m geovec_data.recipe_docs docs/recipes.md
 
 schemas: $(VENV)/.installed
 	$(BIN)/python -m geovec_data.schema_files schemas

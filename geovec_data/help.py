@@ -72,8 +72,8 @@ def command_help(name: str) -> str:
 
 # descriptive fields of a recipe that nobody overrides on a command line
 _RECIPE_TEXT = (
-    "name", "title", "summary", "homepage", "paper", "layout", "layout_source", "get", "verified", "sample", "licence",
-    "origins",
+    "name", "title", "summary", "homepage", "paper", "images", "layout", "layout_source", "get", "verified", "sample",
+    "licence", "origins",
 )  # fmt: skip
 
 

@@ -106,6 +106,7 @@ class Recipe(_Part):
     summary: str = Field(description="one sentence")
     homepage: str = Field(description="where its authors publish it")
     paper: str = Field("", description="citation")
+    images: int | None = Field(None, description="images that the corpus publishes; null: it depends")
     licence: Licence
     layout: str = Field("", description="the tree expected on disk; empty: as the reader says")
     layout_source: str = Field("", description="where the authors, or code that reads their files, show this layout")
