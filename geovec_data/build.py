@@ -22,7 +22,7 @@ from geovec_data.store.manifest import MANIFEST
 from geovec_data.verdict import reject_verdict
 
 # how a build is run and where its corpora lie: neither asks for another final stage
-_NO_MATTER = {"out", "workers", "engine", "dry_run", "rehash", "skip_missing"}
+_NO_MATTER = {"out", "workers", "engine", "ray_address", "dry_run", "rehash", "skip_missing"}
 
 
 def run(config: BuildConfig) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
 
 
 def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
-    from geovec_data.engines import local
+    from geovec_data.engines import engine, workers_or_cores
 
     out, staging = config.out, config.out / "staging"
     jobs = {p.name: p.job for p in parts}
@@ -63,22 +63,22 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
         dataset = Dataset(out)
         ensure_catalog(dataset)
         return _summary(config, parts, dataset.manifest.counts, done=[], unchanged=True)
-    workers = local.workers_or_cores(config.workers)
+    process = engine(config.engine, config.ray_address)
     staging.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
     if config.rehash:
-        todo = same_content(jobs, staging, todo, journal, workers)
+        todo = same_content(jobs, staging, todo, journal, config.workers, process)
     total = sum(len(u.entries) for u in units)
     left = sum(len(u.entries) for u in todo)
     if left < total:
         say(f"build: {total - left:,} of {total:,} entries are done already; {left:,} to do")
     with bar(total, "entries", "build", done=total - left) as advance:
-        for unit, record in local.process(jobs, todo, workers, "run"):
+        for unit, record in process(jobs, todo, config.workers, "run"):
             assert isinstance(record, UnitRecord)
             journal.add(record)
             advance(len(unit.entries))
     forget(journal, staging, units)
-    return _finish(config, parts, journal, key, [u.corpus for u in todo], workers)
+    return _finish(config, parts, journal, key, [u.corpus for u in todo], workers_or_cores(config.workers))
 
 
 def _final_key(config: BuildConfig, parts: Sequence[Part]) -> str:

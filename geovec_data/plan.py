@@ -12,6 +12,7 @@ from pathlib import Path
 
 from geovec_data import __version__
 from geovec_data.cap import capped
+from geovec_data.engines.worker import Process
 from geovec_data.errors import UserError
 from geovec_data.ids import digest
 from geovec_data.readers.base import Entry, Reader
@@ -102,14 +103,12 @@ def _whole(staging: Path, record: UnitRecord) -> bool:
 
 
 def same_content(
-    jobs: Mapping[str, Job], staging: Path, todo: list[Unit], journal: Journal, workers: int
+    jobs: Mapping[str, Job], staging: Path, todo: list[Unit], journal: Journal, workers: int, process: Process
 ) -> list[Unit]:
     """Drop the units whose content is unchanged although a size or time differs (``rehash=true``)."""
-    from geovec_data.engines import local
-
     changed = []
     known = [u for u in todo if u.name in journal.units and _whole(staging, journal.units[u.name])]
-    for unit, content in local.process(jobs, known, workers, "content"):
+    for unit, content in process(jobs, known, workers, "content"):
         record = journal.units[unit.name]
         if record.content == content:
             journal.add(replace(record, stat=unit.stat))

@@ -151,7 +151,12 @@ class RunOptions(_Part):
 
     out: Path = Field(description="dataset directory to write")
     workers: int = Field(0, ge=0, description="processes; 0: one per core")
-    engine: Literal["local"] = Field("local", description="where units run")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="where units run: processes of this machine, or a Ray cluster that shares its storage"
+    )
+    ray_address: str | None = Field(
+        None, description="engine=ray: auto or host:port of a running cluster; null: RAY_ADDRESS, else this machine"
+    )
     dry_run: bool = Field(False, description="show what would be done; write nothing")
     rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
     skip_missing: bool = Field(False, description="build without the corpora whose place is not given")

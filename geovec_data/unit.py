@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -139,7 +142,7 @@ class UnitWorker:
     def run(self, unit: Unit) -> UnitRecord:
         """Process one unit into ``staging/<unit>``; returns its record."""
         final = self.job.staging / unit.name
-        work = self.job.staging / f".{unit.name}.{os.getpid()}"
+        work = self.job.staging / f".{unit.name}.{socket.gethostname()}.{os.getpid()}"
         shutil.rmtree(work, ignore_errors=True)
         emitter = Emitter(self.job.corpus, {t.name: len(t.instructions) for t in self.tasks})
         known: dict[str, str] = {}
@@ -165,11 +168,7 @@ class UnitWorker:
             files[name] = _write_arrow(work / staged_name(name), columns.take())
         record = UnitRecord(unit.name, unit.stat, self.content(unit, known), files, {"scenes": scenes})
         (work / "unit.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
-        if final.exists():
-            old = self.job.staging / f".{unit.name}.old.{os.getpid()}"
-            final.rename(old)
-            shutil.rmtree(old)
-        work.rename(final)
+        _put_in_place(work, final)
         return record
 
     def _emit(self, scene: Scene, emitter: Emitter) -> None:
@@ -203,6 +202,24 @@ class UnitWorker:
             for f in entry.files:
                 parts += [f, known.get(f) or file_digest(self.job.root / f)]
         return ids.digest(*parts)
+
+
+def _put_in_place(work: Path, final: Path) -> None:
+    """Give a whole unit its name. A machine thought dead can finish the same unit: equal input, equal bytes."""
+    for _ in range(3):
+        if final.exists():
+            old = work.with_name(work.name + ".old")
+            with suppress(FileNotFoundError):
+                final.rename(old)
+            shutil.rmtree(old, ignore_errors=True)
+        try:
+            work.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+    raise FileExistsError(errno.EEXIST, "another process puts the same unit in place again and again", str(final))
 
 
 def _write_arrow(path: Path, table: pa.Table) -> tuple[int, int, str]:

@@ -9,29 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import Literal
 
+from geovec_data.engines.worker import Action, Done, Workers, workers_or_cores
 from geovec_data.errors import ResourceFault
 from geovec_data.store.journal import UnitRecord
-from geovec_data.unit import Job, Unit, UnitWorker
+from geovec_data.unit import Job, Unit
 
-Action = Literal["run", "content"]
 _workers: Workers | None = None
-
-
-class Workers:
-    """A worker of each corpus that this process has met; a corpus's reader is built when its first unit comes."""
-
-    def __init__(self, jobs: Mapping[str, Job]) -> None:
-        self._jobs = jobs
-        self._made: dict[str, UnitWorker] = {}
-
-    def do(self, action: Action, unit: Unit) -> UnitRecord | str:
-        """Run or hash one unit."""
-        worker = self._made.get(unit.corpus)
-        if worker is None:
-            worker = self._made[unit.corpus] = UnitWorker(self._jobs[unit.corpus])
-        return worker.run(unit) if action == "run" else worker.content(unit)
 
 
 def _start(jobs: Mapping[str, Job], parent: int) -> None:
@@ -58,20 +42,13 @@ def _do(action: Action, unit: Unit) -> UnitRecord | str:
     return _workers.do(action, unit)
 
 
-def workers_or_cores(workers: int) -> int:
-    """Return `workers`, or the number of cores this process may use when it is 0."""
-    return workers or len(os.sched_getaffinity(0))
-
-
-def process(
-    jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action
-) -> Iterator[tuple[Unit, UnitRecord | str]]:
+def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action) -> Iterator[Done]:
     """Run `action` on every unit; yields ``(unit, result)`` in the order they finish.
 
     Args:
         jobs: corpus → what its units need.
         units: units of any of these corpora; they share one pool.
-        workers: processes.
+        workers: processes; 0: one a core.
         action: ``run`` makes the unit, ``content`` hashes its input.
 
     Raises:
@@ -79,6 +56,7 @@ def process(
     """
     if not units:
         return
+    workers = workers_or_cores(workers)
     if workers == 1 or len(units) == 1:
         single = Workers(jobs)
         for unit in units:

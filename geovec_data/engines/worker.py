@@ -1,0 +1,34 @@
+"""What every engine runs on a machine: one worker a corpus and process, and the two things it does with a unit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from geovec_data.store.journal import UnitRecord
+from geovec_data.unit import Job, Unit, UnitWorker
+
+Action = Literal["run", "content"]
+Done = tuple[Unit, UnitRecord | str]
+Process = Callable[[Mapping[str, Job], Sequence[Unit], int, Action], Iterator[Done]]
+
+
+class Workers:
+    """A worker of each corpus that this process has met; a corpus's reader is built when its first unit comes."""
+
+    def __init__(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = jobs
+        self._made: dict[str, UnitWorker] = {}
+
+    def do(self, action: Action, unit: Unit) -> UnitRecord | str:
+        """Run or hash one unit."""
+        worker = self._made.get(unit.corpus)
+        if worker is None:
+            worker = self._made[unit.corpus] = UnitWorker(self._jobs[unit.corpus])
+        return worker.run(unit) if action == "run" else worker.content(unit)
+
+
+def workers_or_cores(workers: int) -> int:
+    """Return `workers`, or the number of cores this process may use when it is 0."""
+    return workers or len(os.sched_getaffinity(0))
