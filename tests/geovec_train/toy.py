@@ -8,7 +8,9 @@ from geovec_train.data import TrainSet
 from geovec_train.ragged import Ragged
 
 
-def random_trainset(seed: int, *, examples: int = 40, items: int = 30, scenes: int = 6, tasks: int = 2) -> TrainSet:
+def random_trainset(
+    seed: int, *, examples: int = 40, items: int = 30, scenes: int = 6, tasks: int = 2, corpora: int = 1
+) -> TrainSet:
     """Random examples over few items, keys, captions and scenes, so that every kind of collision happens."""
     rng = np.random.default_rng(seed)
     key_names = int(items * 0.8)
@@ -23,6 +25,8 @@ def random_trainset(seed: int, *, examples: int = 40, items: int = 30, scenes: i
         ids=[f"e{n:03d}" for n in range(examples)],
         tasks=[f"task{t}" for t in range(tasks)],
         task=rng.integers(0, tasks, examples),
+        corpora=[f"corpus{c}" for c in range(corpora)],
+        corpus=np.arange(examples) % corpora,
         instruction=[f"task/{n % 3}" for n in range(examples)],
         query=query,
         image=rng.integers(0, scenes, examples),

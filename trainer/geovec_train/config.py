@@ -22,6 +22,9 @@ class TrainConfig(BaseModel):
     weights: dict[str, float] | None = Field(
         None, description="task: share of the steps, e.g. {text_to_image: 2}; null: square root of its examples"
     )
+    corpora: dict[str, float] | None = Field(
+        None, description="corpus: how often its examples are drawn, e.g. {rsvg: 2}; for others, as the dataset says"
+    )
     steps: int = Field(900, ge=1, description="optimizer steps")
     batch: int = Field(64, ge=2, description="examples in a batch; each is the others' negatives")
     mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")

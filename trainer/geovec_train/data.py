@@ -23,6 +23,8 @@ class TrainSet:
         ids: example ids, sorted.
         tasks: task names, sorted; `task` holds numbers into it.
         task: (examples,) task number.
+        corpora: corpus names, sorted; `corpus` holds numbers into it.
+        corpus: (examples,) corpus number.
         instruction: (examples,) instruction id.
         query: (examples,) item number.
         image: (examples,) image number of the scene.
@@ -44,6 +46,8 @@ class TrainSet:
     ids: list[str]
     tasks: list[str]
     task: Ints
+    corpora: list[str]
+    corpus: Ints
     instruction: list[str]
     query: Ints
     image: Ints
@@ -96,7 +100,7 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
     con.register("wanted", names)
     rows = _table(
         con,
-        "SELECT e.id, e.task, e.instruction, e.query, e.image, e.caption_key, e.scope FROM example_splits e"
+        "SELECT e.id, e.task, e.corpus, e.instruction, e.query, e.image, e.caption_key, e.scope FROM example_splits e"
         " SEMI JOIN wanted w ON w.task = e.task WHERE e.split = 'train' ORDER BY e.id",
     )
     qrels = _table(
@@ -133,11 +137,14 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
     item_image = images.array(facts["image"])
     count = len(keys.names)
     known = np.unique(np.concatenate([item_key[a] * count + item_key[b], item_key[b] * count + item_key[a]]))
+    corpora = sorted(set(column["corpus"]))
     task = np.array([tasks.index(t) for t in column["task"]], dtype=np.int64)
     return TrainSet(
         ids=examples.names,
         tasks=tasks,
         task=task,
+        corpora=corpora,
+        corpus=np.searchsorted(corpora, column["corpus"]).astype(np.int64),
         instruction=column["instruction"],
         query=query,
         image=image,

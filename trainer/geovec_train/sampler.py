@@ -1,8 +1,8 @@
 """Which examples a step trains on: a pure function of the seed and the step, so that a resumed run goes on exactly.
 
 A batch holds one task. Tasks take turns in proportion to their weights; the examples of a task come in epochs, each
-a seeded permutation. For tasks whose pool is the scene, up to `per_scene` examples of a scene stand together: only
-they can be one another's negatives.
+a seeded permutation, drawn more or less often by the weight of their corpus (see `streams`). For tasks whose pool is
+the scene, up to `per_scene` examples of a scene stand together: only they can be one another's negatives.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from geovec_data.errors import UserError, suggest
 from geovec_train.data import TrainSet
 from geovec_train.ragged import Ints
+from geovec_train.streams import deal, mass, streams_of
 
 
 class Schedule:
@@ -25,11 +26,14 @@ class Schedule:
         steps: number of steps.
         batch: examples in a batch.
         seed: changes the order.
-        weights: task → share of the steps, relative; default: the square root of its number of examples.
+        weights: task → share of the steps, relative; default: the square root of its number of examples, each
+            counted by the weight of its corpus.
+        corpora: corpus → weight: how often its examples are drawn, against the others' of their task; default: 1.
         per_scene: the most examples of one scene that stand together, for tasks whose pool is the scene.
 
     Raises:
-        UserError: for a weight of an unknown task, a negative one, or none above zero.
+        UserError: for a weight of an unknown task, a negative one, or none above zero; for a task none of whose
+            corpora has a weight above zero.
     """
 
     def __init__(
@@ -40,17 +44,25 @@ class Schedule:
         batch: int,
         seed: int,
         weights: Mapping[str, float] | None = None,
+        corpora: Mapping[str, float] | None = None,
         per_scene: int = 8,
     ) -> None:
         self._train, self._batch, self._seed, self._per_scene = train, batch, seed, per_scene
-        self._members = [np.flatnonzero(train.task == t) for t in range(len(train.tasks))]
+        by_corpus = [(corpora or {}).get(c, 1.0) for c in train.corpora]
+        self._streams = [
+            streams_of(np.flatnonzero(train.task == t), train.corpus, by_corpus) for t in range(len(train.tasks))
+        ]
         self.weights = self._shares(weights)
+        self.corpora = self._by_corpus(by_corpus)
         self.tasks = _take_turns(np.array([self.weights[t] for t in train.tasks]), steps)
         self._turn = np.zeros(steps, dtype=np.int64)
-        for t in range(len(train.tasks)):
+        self._dealt: list[Ints] = []  # task → (turns + 1, streams): examples drawn of each stream before a turn
+        for t, streams in enumerate(self._streams):
             of_task = self.tasks == t
             self._turn[of_task] = np.arange(of_task.sum())
-        self._orders: dict[int, tuple[int, Ints]] = {}
+            counts = deal(streams, batch, int(of_task.sum()))
+            self._dealt.append(np.concatenate([np.zeros((1, len(streams)), np.int64), np.cumsum(counts, axis=0)]))
+        self._orders: dict[tuple[int, int], tuple[int, Ints]] = {}
 
     def _shares(self, weights: Mapping[str, float] | None) -> dict[str, float]:
         names = self._train.tasks
@@ -58,28 +70,40 @@ class Schedule:
             if name not in names:
                 raise UserError(f"weights: '{name}' is not among the tasks that are trained.{suggest(name, names)}")
         if weights is None:
-            raw = {n: float(np.sqrt(len(m))) for n, m in zip(names, self._members, strict=True)}
+            raw = {n: float(np.sqrt(mass(s))) for n, s in zip(names, self._streams, strict=True)}
         else:
             raw = {n: float(weights.get(n, 0.0)) for n in names}
+        for name, streams in zip(names, self._streams, strict=True):
+            if raw[name] > 0 and not streams:
+                raise UserError(f"weights: the corpora of task '{name}' all have weight 0")
         total = sum(raw.values())
         if min(raw.values()) < 0 or not 0 < total < float("inf"):
             raise UserError(f"weights: shares must be 0 or more and not all 0, found {dict(weights or {})}")
         return {n: w / total for n, w in raw.items()}
 
+    def _by_corpus(self, weights: list[float]) -> dict[str, float]:
+        """Return the share of all draws that each corpus gets."""
+        out = dict.fromkeys(self._train.corpora, 0.0)
+        for name, streams in zip(self._train.tasks, self._streams, strict=True):
+            for s in streams:
+                numbers, counts = np.unique(self._train.corpus[s.members], return_counts=True)
+                for c, n in zip(numbers, counts, strict=True):
+                    out[self._train.corpora[c]] += self.weights[name] * weights[c] * int(n) / mass(streams)
+        return out
+
     def examples(self, step: int) -> tuple[Ints, Ints]:
-        """Return the examples of a step, each once, and for each the epoch of its task that it is drawn in."""
-        task = int(self.tasks[step])
-        count = len(self._members[task])
-        first = int(self._turn[step]) * self._batch
+        """Return the examples of a step, each once, and for each the epoch of its stream that it is drawn in."""
+        task, turn = int(self.tasks[step]), int(self._turn[step])
         drawn: list[Ints] = []
         epochs: list[Ints] = []
-        at = first
-        while at < first + self._batch:
-            epoch, within = divmod(at, count)
-            part = self._order(task, epoch)[within : within + first + self._batch - at]
-            drawn.append(part)
-            epochs.append(np.full(len(part), epoch))
-            at += len(part)
+        for stream, (at, end) in enumerate(self._dealt[task][turn : turn + 2].T.tolist()):
+            count = len(self._streams[task][stream].members)
+            while at < end:
+                epoch, within = divmod(at, count)
+                part = self._order(task, stream, epoch)[within : within + end - at]
+                drawn.append(part)
+                epochs.append(np.full(len(part), epoch))
+                at += len(part)
         every = np.concatenate(drawn)
         _, kept = np.unique(every, return_index=True)
         kept.sort()
@@ -96,18 +120,20 @@ class Schedule:
         numbers = [k if isinstance(k, int) else zlib.crc32(k.encode()) for k in key]
         return np.random.default_rng([self._seed, *numbers])
 
-    def _order(self, task: int, epoch: int) -> Ints:
-        held = self._orders.get(task)
+    def _order(self, task: int, stream: int, epoch: int) -> Ints:
+        held = self._orders.get((task, stream))
         if held is None or held[0] != epoch:
-            held = epoch, self._permute(task, self.rng("order", self._train.tasks[task], epoch))
-            self._orders[task] = held
+            weight = self._streams[task][stream].weight
+            key = () if weight == 1.0 else (f"weight {weight!r}",)  # a stream keeps its order whatever others there are
+            rng = self.rng("order", self._train.tasks[task], epoch, *key)
+            held = epoch, self._permute(task, self._streams[task][stream].members, rng)
+            self._orders[(task, stream)] = held
         return held[1]
 
-    def _permute(self, task: int, rng: np.random.Generator) -> Ints:
-        members = self._members[task]
-        if (task, int(self._train.image[members[0]])) not in self._train.pool:
-            return rng.permutation(members)
+    def _permute(self, task: int, members: Ints, rng: np.random.Generator) -> Ints:
         shuffled = rng.permutation(members)
+        if (task, int(self._train.image[members[0]])) not in self._train.pool:
+            return shuffled
         shuffled = shuffled[np.argsort(self._train.image[shuffled], kind="stable")]
         image = self._train.image[shuffled]
         rank = np.arange(len(image)) - np.searchsorted(image, image)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
@@ -17,6 +17,9 @@ from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet, load_train
 from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
 from geovec_train.runs import train_tasks
+
+if TYPE_CHECKING:
+    from geovec_train.sampler import Schedule
 
 __all__ = ["TrainConfig", "run"]
 
@@ -59,14 +62,21 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
     from geovec_train.load import publish, quiet
     from geovec_train.sampler import Schedule
     from geovec_train.setup import make_batches, make_model, make_trainer
+    from geovec_train.streams import corpus_weights
 
-    schedule = Schedule(train, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights)
+    given = {s.corpus: s.weight for s in dataset.manifest.sources}
+    corpora = corpus_weights(train.corpora, given, config.corpora)
+    schedule = Schedule(
+        train, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights, corpora=corpora
+    )
     set_seed(config.seed)
     model, codecs = make_model(config, dataset, train)
     maker = make_batches(config, dataset, train, schedule, model, codecs)
     shares = ", ".join(f"{t} {w:.0%}" for t, w in schedule.weights.items() if w)
     mined = f"; {len(train.negatives.values):,} mined negatives of run {negatives.name}" if negatives else ""
     say(f"training on {len(train):,} examples ({shares}){mined}")
+    if len(train.corpora) > 1:
+        say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
     start = time.perf_counter()
     with quiet():
         trainer, curve = make_trainer(config, model, maker)
@@ -78,7 +88,7 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
         finally:
             curve.close()
     publish(model, config.out)
-    summary = _summary(config, dataset, train, schedule.weights, negatives, curve.points(), time.perf_counter() - start)
+    summary = _summary(config, dataset, train, schedule, negatives, curve.points(), time.perf_counter() - start)
     (config.out / "README.md").write_text(_card(summary), encoding="utf-8")
     part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -90,7 +100,7 @@ def _summary(
     config: TrainConfig,
     dataset: Dataset,
     train: TrainSet,
-    weights: dict[str, float],
+    schedule: Schedule,
     negatives: Path | None,
     points: list[dict[str, Any]],
     seconds: float,
@@ -104,7 +114,8 @@ def _summary(
         "dataset": str(dataset.manifest.recipe.get("name", config.dataset.name)),
         "dataset_fingerprint": dataset.manifest.fingerprint,
         "model": config.model,
-        "tasks": weights,
+        "tasks": schedule.weights,
+        "corpora": schedule.corpora,
         "examples": len(train),
         "negatives": None if negatives is None else negatives.name,
         "mined_negatives": len(train.negatives.values),
@@ -126,6 +137,8 @@ def _card(summary: dict[str, Any]) -> str:
         for s in summary["sources"]
     )
     shares = "\n".join(f"- {t}: {w:.0%} of the steps" for t, w in summary["tasks"].items())
+    if len(summary["corpora"]) > 1:
+        shares += "\n\nExamples drawn: " + ", ".join(f"{c} {w:.0%}" for c, w in summary["corpora"].items()) + "."
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
