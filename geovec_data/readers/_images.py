@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from geovec_data import georef
+from geovec_data.checks import CheckOptions
 from geovec_data.errors import UserError
 from geovec_data.georef import NoGeoreference
-from geovec_data.images import EXTENSIONS, is_inside
+from geovec_data.images import EXTENSIONS, BadImage, confine, is_inside, open_image, read_bytes
+from geovec_data.records import Scene
 
 
 class ImageFolders:
@@ -40,6 +43,10 @@ class ImageFolders:
     def stemmed(self, stem: str) -> list[str]:
         """Return the paths of all images of this name without extension."""
         return self._stems.get(stem, [])
+
+    def paths(self) -> list[str]:
+        """Return the paths of all images, folder by folder, in name order."""
+        return [path for paths in self._stems.values() for path in paths]
 
 
 def listing(root: Path, limit: int = 8) -> str:
@@ -94,3 +101,26 @@ def placed(path: Path, name: str) -> dict[str, Any]:
         "lat": lat,
         "gsd": place.gsd(),
     }
+
+
+def with_position(root: Path, scene: Scene) -> Scene:
+    """Add the image's position where it has one; an image without keeps its labels and gets no position."""
+    try:
+        return replace(scene, **placed(confine(root, scene.path), scene.path))
+    except (BadImage, NoGeoreference):
+        return scene  # unsafe or broken files are rejected by the checks
+
+
+def with_pixels(root: Path, scene: Scene) -> tuple[Scene, int, int]:
+    """Read the image of a scene whose boxes are stated as shares of its sides.
+
+    Returns:
+        The scene with `data` set, so that the checks need not read it again; width and height in pixels.
+
+    Raises:
+        BadImage: it cannot be read, or is larger than any build should accept.
+    """
+    limits = CheckOptions()
+    data = read_bytes(root, scene.path, limits.max_bytes)
+    width, height = open_image(data, limits.max_pixels).size
+    return replace(scene, data=data), width, height

@@ -74,8 +74,9 @@ def stem_splits(root: Path, files: Sequence[str], split_files: Mapping[str, str]
     known = set(stems.values())
     split_of: dict[str, str] = {}
     for split, name in split_files.items():
-        for line in _lines(root, name):  # VOC's class lists add a number behind the name
-            _put(split_of, line if line in known else line.split()[0], split, root / name)
+        for line in _lines(root, name):
+            # VOC's class lists add a number behind the name; SIMD's and NWPU's lists hold paths or file names
+            _put(split_of, line if line in known else PurePosixPath(line.split()[0]).stem, split, root / name)
     return {f: {"split": split_of.get(stem)} for f, stem in stems.items()}
 
 
@@ -119,6 +120,18 @@ def _endings(path: str) -> list[str]:
     parts = path.split("/")
     tails = ["/".join(parts[i:]) for i in range(len(parts))]
     return [name for tail in tails if tail for name in (tail, tail.rpartition(".")[0]) if name]
+
+
+_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def folder_split(file: str) -> str | None:
+    """Tell the official split from the folders of a path: ``train/part1/labelXml/0.xml``, ``Annotations_val/…``."""
+    for part in PurePosixPath(file).parts[:-1]:
+        for word in (part, part.rpartition("_")[2]):
+            if word.lower() in _FOLDERS:
+                return _FOLDERS[word.lower()]
+    return None
 
 
 def _lines(root: Path, name: str) -> list[str]:

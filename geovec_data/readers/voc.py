@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from geovec_data import safe_xml
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference, sidecars
+from geovec_data.georef import sidecars
 from geovec_data.images import EXTENSIONS, BadImage, confine, read_label
-from geovec_data.readers._images import ImageFolders, check_patterns, placed, wrong_layout
+from geovec_data.readers._images import ImageFolders, check_patterns, with_position, wrong_layout
+from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._splits import OfficialImage, OfficialObjects, object_splits, stem_splits
-from geovec_data.readers.base import Entry, Reader, ReaderOptions
+from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Region, Reject, Scene
 
 if TYPE_CHECKING:
@@ -27,15 +28,7 @@ _FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
 _CORNERS = ("left_top", "right_top", "right_bottom", "left_bottom")
 
 
-class Name(BaseModel):
-    """What a label means: a category, and facts that the label says besides."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    category: str = Field(description="category of the region")
-    attributes: dict[str, str] = Field({}, description="attributes of the region")
-
-
-class VocOptions(ReaderOptions):
+class VocOptions(LabelOptions):
     """Options of the reader `voc`."""
 
     annotations: tuple[str, ...] = Field(
@@ -50,9 +43,6 @@ class VocOptions(ReaderOptions):
         True,
         description="VOC's convention: pixels count from 1, the last one is inside: x0=xmin-1, x1=xmax; oriented"
         " corners are pixel centres: x-0.5. false: numbers are taken as half-open pixels from 0",
-    )
-    names: dict[str, str | Name] = Field(
-        {}, description="better names of labels; or {category, attributes}, e.g. dead: a tree with status dead"
     )
     georeference: bool = Field(
         False, description="take the position from GeoTIFF tags, sidecars or world files of images that have them"
@@ -86,7 +76,7 @@ class Voc(Reader):
 
     def __init__(self, root: Path, options: Any, corpus: str) -> None:
         super().__init__(root, options, corpus)
-        self._names = {_label(raw): name for raw, name in self.options.names.items()}
+        self._labels = Labels(self.options)
 
     def entries(self) -> Iterator[Entry]:
         """List one entry per XML file; see `Reader.entries`.
@@ -163,7 +153,7 @@ class Voc(Reader):
             regions=tuple(regions),
             split=official.get("split"),
         )
-        yield self._placed(scene) if self.options.georeference and path == key else scene
+        yield with_position(self.root, scene) if self.options.georeference and path == key else scene
 
     def _reject(self, entry: Entry, code: str, detail: str, level: Literal["scene", "region"] = "scene") -> Reject:
         return Reject(corpus=self.corpus, path=entry.key, stage="read", code=code, detail=detail, level=level)
@@ -178,17 +168,7 @@ class Voc(Reader):
         path = (named or images)[0]  # OSBS_029.xml lies beside OSBS_029.png and OSBS_029.tif and names one
         return path, path
 
-    def _placed(self, scene: Scene) -> Scene:
-        """Add the image's position where it has one; an image without keeps its labels and gets no position."""
-        try:
-            return replace(scene, **placed(confine(self.root, scene.path), scene.path))
-        except (BadImage, NoGeoreference):
-            return scene  # unsafe or broken files are rejected by the checks
-
     def _region(self, element: Element) -> Region:
-        label = _label(element.findtext("name") or "")
-        name = self._names.get(label, label)
-        category, attributes = (name, {}) if isinstance(name, str) else (name.category, name.attributes)
         polygon = self._polygon(element)
         box = self._box(element)
         if box is None:
@@ -197,10 +177,9 @@ class Voc(Reader):
             box = bounds(polygon)
         return Region(
             box=box,
-            category=category,
             polygon=polygon,
-            attributes=tuple(sorted(attributes.items())),
             expressions=tuple(" ".join((d.text or "").split()) for d in element.findall("description")),
+            **self._labels(element.findtext("name") or "", difficult=element.findtext("difficult") == "1"),
         )
 
     def _box(self, element: Element) -> Box | None:
@@ -217,11 +196,6 @@ class Voc(Reader):
             return ()
         shift = 0.5 if self.options.one_based else 0.0
         return tuple(_number(node, f"{axis}_{corner}") - shift for corner in _CORNERS for axis in "xy")
-
-
-def _label(name: str) -> str:
-    """Lower case, words separated by single spaces: ``Expressway-Service-area`` → ``expressway service area``."""
-    return " ".join(name.replace("_", " ").replace("-", " ").lower().split())
 
 
 def _basename(filename: str) -> str:

@@ -1,0 +1,92 @@
+"""Layouts with one annotation file for all images: its records become entries, one for each image."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from geovec_data.errors import UserError
+from geovec_data.images import BadImage, is_inside
+from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
+from geovec_data.readers._paired import Malformed
+from geovec_data.readers.base import Entry, Reader
+from geovec_data.records import Reject, Scene
+
+
+class RecordReader(Reader):
+    """Base of readers whose entries carry their record as payload."""
+
+    def read(self, entry: Entry) -> Iterator[Scene | Reject]:
+        """Turn a record into a scene; see `Reader.read`."""
+        if "fault" in entry.payload:
+            yield self.reject(entry, entry.payload["fault"], code=entry.payload["code"])
+            return
+        try:
+            yield from self.parse(entry)
+        except BadImage as bad:
+            yield self.reject(entry, bad.detail, code=bad.code)
+        except Malformed as error:
+            yield self.reject(entry, str(error))
+
+    @abstractmethod
+    def parse(self, entry: Entry) -> Iterator[Scene | Reject]:
+        """Yield the scene of a well-formed record, and a reject for each part of it that says nothing.
+
+        Raises:
+            Malformed: the record as a whole cannot be understood.
+            BadImage: the image is needed (its size) and cannot be read.
+        """
+
+    def reject(
+        self,
+        entry: Entry,
+        detail: str,
+        level: Literal["scene", "region", "text"] = "scene",
+        code: str = "bad_annotation",
+    ) -> Reject:
+        """A reject of this entry at the stage of reading."""
+        return Reject(corpus=self.corpus, path=entry.key, stage="read", code=code, detail=detail, level=level)
+
+    def files(self, option: str, patterns: tuple[str, ...]) -> list[Path]:
+        """Find the annotation files of the patterns of an option, in name order.
+
+        Raises:
+            UserError: a pattern leads out of the root, or none finds a file.
+        """
+        check_patterns(f"reader.{option}", patterns)
+        found = {p for g in patterns for p in self.root.glob(g) if p.is_file() and not p.name.startswith(".")}
+        if not found:
+            raise wrong_layout(self.root, " or ".join(patterns), self.layout)
+        return sorted(found)
+
+
+def entry_of(path: str, payload: dict[str, Any]) -> Entry:
+    """The entry of an image; a path that leads out of the root is no file of it, and rejected by the checks."""
+    return Entry(path, (path,) if is_inside(path) else (), payload)
+
+
+def fault(key: str, code: str, detail: str) -> Entry:
+    """The entry of a record that cannot be understood; reading it yields the reject."""
+    return Entry(key, (), {"code": code, "fault": detail})
+
+
+def load_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it cannot be read; without it there is no corpus.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no readable JSON: {error}") from error
+
+
+def image_path(name: str, folders: ImageFolders) -> str:
+    """Return the source-relative path of an image named in a record: where it is, else where it should be."""
+    name = name.replace("\\", "/")
+    first = folders.folders[0] if folders.folders else "."
+    return folders.named(PurePosixPath(name).name) or PurePosixPath(first, name).as_posix()
