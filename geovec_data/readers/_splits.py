@@ -126,11 +126,11 @@ _FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val",
 
 
 def folder_split(file: str) -> str | None:
-    """Tell the official split from the folders of a path: ``train/part1/labelXml/0.xml``, ``Annotations_val/…``."""
+    """Tell the official split from a path's folders: ``train/part1/0.xml``, ``Annotations_val/…``, ``val2017/…``."""
     for part in PurePosixPath(file).parts[:-1]:
         for word in (part, part.rpartition("_")[2]):
-            if word.lower() in _FOLDERS:
-                return _FOLDERS[word.lower()]
+            if (split := _FOLDERS.get(word.lower().rstrip("0123456789"))) is not None:
+                return split
     return None
 
 

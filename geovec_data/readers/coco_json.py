@@ -58,7 +58,7 @@ class CocoJson(RecordReader):
         seen: set[str] = set()
         for file in self.files("json_files", self.options.json_files):
             tree = coco_tree(file, self.layout)
-            split = folder_split(f"{file.stem}/")
+            split = folder_split(f"{file.stem}/*")
             for key, payload in records(tree, file.name):
                 if isinstance(payload, str):
                     yield fault(key, "bad_annotation", payload)

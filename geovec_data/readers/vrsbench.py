@@ -73,7 +73,7 @@ class Vrsbench(PairedReader):
             corners = _shares(record.get("obj_coord"))
         if len(corners) not in (4, 8):
             raise Malformed("neither obj_corner nor obj_coord holds a box")
-        ring = tuple(v * (height if i % 2 else width) for i, v in enumerate(corners))
+        ring = tuple(round(v * (height if i % 2 else width), 4) for i, v in enumerate(corners))
         box = bounds(ring) if len(ring) == 8 else (ring[0], ring[1], ring[2], ring[3])
         sentence = record.get("referring_sentence")
         return Region(
@@ -85,7 +85,7 @@ class Vrsbench(PairedReader):
 
 
 def _records(tree: dict[str, Any], key: str) -> list[Any]:
-    found = tree.get(key) or []
+    found = tree.get(key, [])
     if not isinstance(found, list):
         raise Malformed(f'"{key}" is no list')
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -98,9 +98,14 @@ class YoloTxt(PairedReader):
         fields = self.labels(self.classes[int(label)])
         if len(numbers) == 4:
             cx, cy, w, h = numbers
-            box = ((cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height)
-            return Region(box=box, **fields)
+            x0, y0, x1, y1 = _pixels((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), width, height)
+            return Region(box=(x0, y0, x1, y1), **fields)
         if len(numbers) < 6 or len(numbers) % 2:
             raise Malformed(f"expected class and 4 numbers, or the corners of a polygon; found {len(numbers)} numbers")
-        ring = tuple(v * (height if i % 2 else width) for i, v in enumerate(numbers))
+        ring = _pixels(numbers, width, height)
         return Region(box=bounds(ring), polygon=ring, **fields)
+
+
+def _pixels(shares: Sequence[float], width: int, height: int) -> tuple[float, ...]:
+    """Shares of the sides as pixels, to a hundredth: six decimals of a share tell no more of an image of 10,000 px."""
+    return tuple(round(v * (height if i % 2 else width), 2) for i, v in enumerate(shares))
