@@ -1,7 +1,9 @@
 """Numbers, texts, lists, tuples and mappings out of a pickle, without unpickling it: nothing in it is imported or run.
 
-SkyScript publishes the place and time of its images in no other form. A pickle is a program for a small stack machine;
-here only the steps that build plain values are followed, over a stack of our own, and every other step is refused.
+SkyScript publishes the place and time of its images in no other form, RefCOCO and its followers their expressions. A
+pickle is a program for a small stack machine; here only the steps that build plain values are followed, over a stack
+of our own, and every other step is refused. A few bytes can still name much: lists that hold one another many times,
+or themselves, unfold to more than any memory holds, so the values are counted before they are given out.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 _MOST_BYTES = 1 << 20
+_MOST_SHARING = 100  # values told for each step of the machine; more than one only where parts are shared
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -39,19 +42,24 @@ class _Name(str):
     __slots__ = ()
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, most_bytes: int = _MOST_BYTES) -> Any:
     """Return the plain value that a pickle describes; numbers of numpy become Python's.
 
+    Args:
+        data: the whole file.
+        most_bytes: longer input is refused.
+
     Raises:
-        NotPlain: for anything that would import or call something, for broken or very large input.
+        NotPlain: for anything that would import or call something, for broken or very large input, and for values
+            that share so many parts that walking them would not end.
     """
-    if len(data) > _MOST_BYTES:
-        raise NotPlain(f"{len(data)} bytes, more than {_MOST_BYTES}")
+    if len(data) > most_bytes:
+        raise NotPlain(f"{len(data)} bytes, more than {most_bytes}")
     machine = _Machine()
     try:
-        for op, argument, _ in pickletools.genops(data):
+        for steps, (op, argument, _) in enumerate(pickletools.genops(data), 1):
             if op.name == "STOP":
-                return machine.stack[-1]
+                return _counted(machine.stack[-1], _MOST_SHARING * steps)
             machine.step(op.name, argument)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise NotPlain(f"broken: {error}") from error
@@ -121,6 +129,21 @@ def _numpy_number(kind: str, data: bytes) -> float | int:
         raise NotPlain(f"a numpy value of type {kind!r:.20}")
     number: float | int = np.frombuffer(data, "<" + kind, count=1)[0].item()
     return number
+
+
+def _counted(value: Any, most: int) -> Any:
+    """Return a value that unfolds to no more than so many values; a part that is shared counts each time."""
+    waiting, count = [value], 0
+    while waiting:
+        part = waiting.pop()
+        count += 1
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list | tuple):
+            waiting += part
+        if count + len(waiting) > most:
+            raise NotPlain(f"it unfolds to more than {most} values")
+    return value
 
 
 def _mapping(values: list[Any]) -> dict[Any, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from geovec_data.errors import UserError
 from geovec_data.images import is_inside
-from geovec_data.readers import _plain_pickle
+from geovec_data.plain_pickle import NotPlain, loads
 from geovec_data.readers._images import ImageFolders, check_patterns
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._masks import outline
@@ -20,6 +20,7 @@ from geovec_data.readers.base import Entry
 from geovec_data.readers.coco_json import claim, coco_tree, corner_box, records
 from geovec_data.records import Region, Reject, Scene
 
+_MOST_BYTES = 1 << 28  # of the pickle
 _SPLITS = {"train": "train", "val": "val", "test": "test", "testA": "test", "testB": "test", "testC": "test"}
 
 
@@ -39,7 +40,7 @@ class Refcoco(RecordReader):
     Format: the REFER interface of Yu et al., "Modeling Context in Referring Expressions" (ECCV 2016,
     https://github.com/lichengunc/refer). RRSIS-D follows it with ``categories_id`` for ``category_id``, a ``bbox``
     of two corners and one run-length encoded mask an instance. A mask gives box and polygon. The pickle is read as
-    data only (`_plain_pickle`). An instance that no expression refers to is a region without text.
+    data only (`geovec_data.plain_pickle`). An instance that no expression refers to is a region without text.
     """
 
     name = "refcoco"
@@ -133,8 +134,8 @@ def _by_annotation(file: Path) -> dict[str, list[dict[str, Any]]]:
         UserError: the file is no list of such records, or a pickle that holds more than plain data.
     """
     try:
-        tree = load_json(file) if file.suffix == ".json" else _plain_pickle.loads(file.read_bytes())
-    except (_plain_pickle.NotPlain, OSError) as error:
+        tree = load_json(file) if file.suffix == ".json" else loads(file.read_bytes(), _MOST_BYTES)
+    except (NotPlain, OSError) as error:
         way = "only plain data is read; give it as JSON with reader.refs=…"
         raise UserError(f"{file} cannot be read: {error}; {way}") from error
     found: dict[str, list[dict[str, Any]]] = {}

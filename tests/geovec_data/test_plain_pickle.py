@@ -44,6 +44,43 @@ class _Touch:
         return Path.touch, (self.path,)
 
 
+def test_parts_that_unfold_without_end_are_refused() -> None:
+    nested: list[Any] = []
+    for _ in range(40):
+        nested = [nested, nested]
+    circle: list[Any] = []
+    circle.append(circle)
+    for value in (nested, circle, {"a": circle}):
+        with pytest.raises(NotPlain, match="unfolds"):
+            loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"(S'true'\nios\nsystem\n.",  # INST
+        b"(cos\nsystem\nS'true'\no.",  # OBJ
+        b"\x80\x04\x8c\x02os\x8c\x06system\x93.",  # STACK_GLOBAL
+        b"\x80\x02\x82\x01.",  # EXT1
+        b"Pname\n.",  # PERSID
+        b"\x80\x02K\x01Q.",  # BINPERSID
+        b"\x80\x02}}b.",  # BUILD
+        b"\x80\x02](K\x01e\x85\x81.",  # NEWOBJ
+        b"\x80\x05\x97.",  # NEXT_BUFFER
+    ],
+)
+def test_every_way_out_of_plain_data_is_refused(data: bytes) -> None:
+    with pytest.raises(NotPlain):
+        loads(data)
+
+
+def test_a_longer_file_must_be_allowed() -> None:
+    data = pickle.dumps(["x" * (1 << 20)])
+    with pytest.raises(NotPlain, match="bytes, more than"):
+        loads(data)
+    assert loads(data, most_bytes=1 << 21)
+
+
 def test_nothing_is_run(tmp_path: Path) -> None:
     for protocol in range(6):
         with pytest.raises(NotPlain, match="import"):
