@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, confine
+from geovec_data.images import BadImage, read_label
 from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._splits import OfficialImage, folder_split, stem_splits
@@ -91,7 +91,7 @@ class PairedReader(Reader):
             path = PurePosixPath(folder, f"{PurePosixPath(file).stem}.png").as_posix()
         scene = Scene(key=key, corpus=self.corpus, path=path, split=(entry.payload or {}).get("split"))
         try:
-            yield from self.parse(confine(self.root, file).read_bytes(), scene, entry)
+            yield from self.parse(read_label(self.root, file), scene, entry)
         except BadImage as bad:
             yield self.reject(entry, bad.detail, code=bad.code)
         except (Malformed, OSError) as error:

@@ -14,7 +14,7 @@ from geovec_data import safe_xml
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
 from geovec_data.georef import sidecars
-from geovec_data.images import EXTENSIONS, BadImage, confine, read_label
+from geovec_data.images import EXTENSIONS, BadImage, read_label
 from geovec_data.readers._images import ImageFolders, check_patterns, with_position, wrong_layout
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._splits import OfficialImage, OfficialObjects, object_splits, stem_splits
