@@ -18,6 +18,7 @@ from geovec_data.clip import visible_part
 from geovec_data.phash import phash
 from geovec_data.questions import check_questions
 from geovec_data.records import Region, Reject, Scene
+from geovec_data.unicode import no_unicode
 
 CODES: dict[str, str] = {
     "missing_image": "the image file named by the annotation does not exist",
@@ -34,6 +35,7 @@ CODES: dict[str, str] = {
     "outside_image": "a region wholly outside the image",
     "low_visibility": "less of the object than `min_visible` lies inside the image or inside any chip",
     "too_small": "a region narrower than `min_side` pixels",
+    "no_unicode": "a file name or text that is no Unicode",
     "no_label": "the corpus says nothing of this image that the recipe could use",
     "empty_text": "a caption, expression or name without a word",
     "duplicate_text": "a sentence that the same image or region has already",
@@ -96,6 +98,8 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
     """
     ledger = Ledger(scene)
     try:
+        if (text := no_unicode(scene)) is not None:
+            raise images.BadImage("no_unicode", f"{text!r} is no Unicode text")
         data = images.read_bytes(root, scene.path, options.max_bytes) if scene.data is None else scene.data
         image = images.open_image(data, options.max_pixels)
         width, height = image.size

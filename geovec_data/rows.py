@@ -11,6 +11,7 @@ import pyarrow as pa
 from geovec_data import arrow, ids
 from geovec_data.records import Box, Draft, Reject, Scene, Segments
 from geovec_data.schema import arrow_schema
+from geovec_data.unicode import printable
 
 if TYPE_CHECKING:
     from geovec_data.tasks.base import Task
@@ -69,7 +70,8 @@ class Emitter:
 
     def reject(self, reject: Reject) -> None:
         """Add a reject."""
-        self.tables["rejects"].add(reject.corpus, reject.path, reject.stage, reject.code, reject.detail, reject.level)
+        path, detail = printable(reject.path), printable(reject.detail)
+        self.tables["rejects"].add(reject.corpus, path, reject.stage, reject.code, detail, reject.level)
 
     def regions(self, scene: Scene) -> list[str]:
         """Add the scene's regions; returns their ids in order."""

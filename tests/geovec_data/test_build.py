@@ -28,7 +28,7 @@ from geovec_data.store.lock import exclusive
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures.captions import write_corpus
-from tests.fixtures.corpora import eurosat_ms
+from tests.fixtures.corpora import aid, eurosat_ms
 from tests.fixtures.dataset import build
 
 
@@ -96,6 +96,22 @@ def test_one_changed_image_redoes_one_unit(corpus: Path, tmp_path: Path) -> None
     summary = run(load_build(arguments(corpus, out), "geovec-data build"))
     assert summary["units_done"] == 1
     assert snapshot(out) == snapshot(build(*arguments(corpus, tmp_path / "fresh")).path)
+
+
+def test_a_name_that_is_no_unicode_is_refused_and_the_build_goes_on(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    aid.write(corpus)
+    bad = os.fsencode(corpus / "AID" / "Airport") + b"/\xff.jpg"
+    try:
+        Path(os.fsdecode(bad)).write_bytes((corpus / "AID" / "Airport" / "airport_1.jpg").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    command = ["recipe=aid", f"source.root={corpus}", f"out={tmp_path / 'out'}", "workers=1", "units=4"]
+    dataset = build(*command, "checks.max_reject_fraction=1")
+    assert dataset.manifest.counts["rows"]["images"] == 16
+    rows = pq.read_table(dataset.files("rejects")).to_pylist()
+    assert [(r["code"], r["path"]) for r in rows] == [("no_unicode", "AID/Airport/\\udcff.jpg")]
+    assert verify(VerifyConfig(dataset=dataset.path))["faults"] == []
 
 
 def test_rehash_hashes_the_file_where_a_reader_rendered_the_image(tmp_path: Path) -> None:
