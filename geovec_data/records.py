@@ -251,7 +251,7 @@ class Example:
         scope: candidate pool, ``split``, ``scene`` or ``corpus``.
         pool_key: see `Draft.pool_key`.
         class_key: see `Draft.class_key`.
-        caption_key: `text_key` of the example's text side.
+        caption_key: `text_key` of the side that is a text by itself: examples that share it are right for each other.
         scene_key: lineage: hash of the origin.
         official_split: the corpus's own split, when it has one.
     """

@@ -150,8 +150,11 @@ class Emitter:
 def _own_text(draft: Draft) -> str | None:
     """The text that is one side of an example by itself: equal texts are then equal in meaning.
 
-    A question, a change or a text at a coordinate is not: what is right depends on the rest of the item.
+    A question, a change or a text at a coordinate is not: what is right depends on the rest of the item. Nor is one
+    of several classes: another image that shares it has other classes besides.
     """
+    if draft.scope == "corpus" and len(draft.positives) > 1:
+        return None
     for side in (draft.query, *draft.positives):
         kinds = {s.kind for s in side}
         if kinds == {"text"}:

@@ -117,7 +117,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("scope", _S, "candidate pool: split, scene or corpus"),
         _c("pool_key", _S, "under scope corpus: the part of the corpus's answers it is ranked among", null=True),
         _c("class_key", _S, "class or category", null=True),
-        _c("caption_key", _S, "hash of the normalised text side", null=True),
+        _c("caption_key", _S, "hash of the normalised text that is one side by itself", null=True),
         _c("scene_key", _S, "lineage: hash of the origin"),
         _c("official_split", _S, "the corpus's own split", null=True),
     ),

@@ -70,7 +70,7 @@ CREATE TABLE examples (
   "scope" VARCHAR NOT NULL, -- candidate pool: split, scene or corpus
   "pool_key" VARCHAR, -- under scope corpus: the part of the corpus's answers it is ranked among
   "class_key" VARCHAR, -- class or category
-  "caption_key" VARCHAR, -- hash of the normalised text side
+  "caption_key" VARCHAR, -- hash of the normalised text that is one side by itself
   "scene_key" VARCHAR NOT NULL, -- lineage: hash of the origin
   "official_split" VARCHAR -- the corpus's own split
 );
