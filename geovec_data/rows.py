@@ -107,7 +107,7 @@ class Emitter:
                 box = box or s.box
         self.tables["items"].add(
             iid,
-            [(s.kind, s.text, s.image, s.box, s.lon, s.lat) for s in segments],
+            segment_rows(segments),
             "+".join(dict.fromkeys([s.kind for s in segments])),
             image,
             None if box is None else regions.get(box),
@@ -145,6 +145,11 @@ class Emitter:
         )  # fmt: skip
         for positive in dict.fromkeys(positives):
             self.tables["qrels"].add(eid, positive)
+
+
+def segment_rows(segments: Segments) -> list[tuple[Any, ...]]:
+    """The `segments` column of an item: a tuple in the order of the schema for each."""
+    return [(s.kind, s.text, s.image, s.box, s.lon, s.lat) for s in segments]
 
 
 def _own_text(draft: Draft) -> str | None:

@@ -14,7 +14,7 @@ from geovec_data.compositions.options import ComposeOptions
 from geovec_data.compositions.phrases import Change, phrase
 from geovec_data.compositions.proof import prove
 from geovec_data.records import Segment
-from geovec_data.rows import Columns
+from geovec_data.rows import Columns, segment_rows
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import BATCH_ROWS, stream, view
 from geovec_data.store.writer import write_stream
@@ -145,5 +145,7 @@ def _items(con: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
         columns = Columns("items")
         for row in batch.to_pylist():
             segments = (Segment.of_image(row["image"]), Segment.of_text(row["text"]))
-            columns.add(row["query"], segments, "image+text", row["image"], None, ids.text_key(row["text"]))
+            columns.add(
+                row["query"], segment_rows(segments), "image+text", row["image"], None, ids.text_key(row["text"])
+            )
         yield from columns.take().to_batches()
