@@ -95,10 +95,12 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
     for p in parts:
         if p.listed > p.entries:
             notes.append(f"{p.config.title} is capped: {p.entries:,} of its {p.listed:,} entries are here.")
-    if any(p.located.kind == "sample" for p in parts):
-        notes.append(
-            "Scores on this sample are smoke figures: they show that the machinery works, not how good a model is."
-        )
+    for p in parts:
+        if p.located.kind == "sample":
+            which = f"the sample of {p.name}" if len(parts) > 1 else "this sample"
+            notes.append(
+                f"Scores on {which} are smoke figures: they show that the machinery works, not how good a model is."
+            )
     synthesised = finished.counts["synthetic"]
     for what, n in synthesised.items():
         if n:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.dataset import Dataset
+from geovec_data.store.by_corpus import HEAD, by_corpus
 from geovec_data.store.catalog import ensure_catalog
 
 SPLIT_COLUMNS = ("train", "val", "test", "unused")
@@ -38,6 +39,9 @@ def run(config: StatsConfig) -> dict[str, Any]:
     images = counts["images_by_split"]
     table.append(("images", *(f"{images.get(s, 0):,}" for s in SPLIT_COLUMNS)))
     human += align(table)
+    if len(dataset.manifest.sources) > 1:
+        human += ["", *align([HEAD, *(row.cells() for row in by_corpus(dataset.manifest))])]
+        human.append("(train, val, test, unused: images)")
     for title, key in (("regions by category", "regions_by_category"), ("refused, by reason", "rejects")):
         if counts[key]:
             human += ["", f"{title}:"] + [f"  {k:<28} {v:>10,}" for k, v in counts[key].items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +15,11 @@ from geovec_data import ids
 from geovec_data.dataset import Dataset, as_segments
 from geovec_data.progress import bar
 from geovec_data.schema import BUILD_TABLES, arrow_schema
+from geovec_data.store.by_corpus import by_corpus
 from geovec_data.store.catalog import ensure_catalog
+
+if TYPE_CHECKING:
+    import duckdb
 
 SHOWN = 50
 
@@ -100,6 +104,9 @@ def run(config: VerifyConfig) -> dict[str, Any]:
         human.append("way out: run the same build again after deleting the damaged files' staging/ and manifest.json")
         return {"command": "verify", "faults": faults, "failed": True, "human": human}
     human = [f"{config.dataset}: sound ({checked}; every id and reference checked)"]
+    rows = by_corpus(dataset.manifest)
+    if len(rows) > 1:
+        human += [f"  {r.corpus}: {r.images:,} images, {r.regions:,} regions, {r.examples:,} examples" for r in rows]
     return {"command": "verify", "faults": [], "human": human}
 
 
@@ -163,5 +170,22 @@ def _contents(dataset: Dataset) -> Iterator[str]:
             counted = con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
             if counted != rows:
                 yield f"{table}: {counted:,} rows, the manifest counts {rows:,}"
+        yield from _by_corpus(dataset, con)
     finally:
         con.close()
+
+
+def _by_corpus(dataset: Dataset, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Check that every row is of a source that the manifest names, and that it counts each corpus rightly."""
+    counted = dataset.manifest.counts.get("corpora", {})
+    sources = {s.corpus for s in dataset.manifest.sources}
+    for table in ("images", "examples"):
+        found = dict(con.execute(f"SELECT corpus, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall())
+        for corpus in sorted(found.keys() - sources):
+            yield f"{table}.corpus '{corpus}' is in no manifest.sources"
+        for corpus in sorted(counted):
+            if found.get(corpus, 0) != counted[corpus][table]:
+                yield (
+                    f"{table} of corpus {corpus}: {found.get(corpus, 0):,} rows, the manifest counts"
+                    f" {counted[corpus][table]:,}"
+                )

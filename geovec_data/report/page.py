@@ -8,6 +8,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.records import Segments
 from geovec_data.report import charts, facts, runs
 from geovec_data.report.gallery import Mark, Pictures
+from geovec_data.store.by_corpus import HEAD, by_corpus
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +38,8 @@ class Page:
             "summary": manifest.recipe.get("summary", ""),
             "name": self.config.dataset.resolve().name,
             "totals": facts.totals(self.con),
+            "by_corpus": by_corpus(manifest),
+            "by_corpus_head": HEAD,
             "synthesised": facts.synthesised(self.con),
             "splits": facts.SPLITS,
             "tasks": tasks,
@@ -53,7 +56,7 @@ class Page:
         }
 
     def _sample(self) -> bool:
-        return any(s.kind == "sample" for s in self.dataset.manifest.sources)
+        return [s.kind for s in self.dataset.manifest.sources] == ["sample"]
 
     def _title(self) -> str:
         """Name the corpus; a sample must not be introduced as the whole, nor with the whole's figures."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from geovec_data.store.by_corpus import HEAD, by_corpus
 from geovec_data.store.manifest import Manifest
 
 
 def card(manifest: Manifest) -> str:
     """Return the card as Markdown with the hub's YAML header."""
     m = manifest
-    name = m.recipe["name"]
+    title = _title(m)
     lines = [
         "---",
-        f"pretty_name: {_yaml(f'GeoVec: {m.sources[0].title}' if m.sources else name)}",
+        f"pretty_name: {_yaml(f'GeoVec: {title}')}",
         "license: other",
         f"license_name: {_yaml(', '.join(dict.fromkeys(s.licence for s in m.sources)))}",
         "tags: [remote-sensing, contrastive, geovec]",
         "---",
         "",
-        f"# {m.sources[0].title if m.sources else name}, as a GeoVec dataset",
+        f"# {title}, as a GeoVec dataset",
         "",
         f"{m.recipe['summary']}",
         "",
@@ -31,6 +32,9 @@ def card(manifest: Manifest) -> str:
             f"- **{s.title}** ({s.homepage}), {s.images:,} images. Licence: {terms}. Credit: {s.attribution}"
             + (f" {s.note}" if s.note else "")
         ]
+    if len(m.sources) > 1:
+        lines += ["", "## By corpus", "", *_table([HEAD, *(row.cells() for row in by_corpus(m))])]
+        lines += ["", "train, val, test and unused count images; weight: how often training draws an example."]
     lines += [
         "",
         "## Examples by task and split",
@@ -60,6 +64,17 @@ def card(manifest: Manifest) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _title(m: Manifest) -> str:
+    """Name one corpus by its source, which knows a sample from the whole; a mix by itself."""
+    alone = [s.title for s in m.sources if m.recipe["name"] == s.corpus]
+    return alone[0] if alone else str(m.recipe["title"])
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
 def _note(found: dict[str, object]) -> str:

@@ -25,10 +25,15 @@ def write_catalog(dataset: Dataset) -> Path:
             "INSERT INTO about VALUES (?, ?)",
             [("path", str(dataset.path.resolve())), ("digest", dataset.manifest.counts["digest"])],
         )
-        con.execute("CREATE TABLE statistics (task VARCHAR, split VARCHAR, examples BIGINT)")
-        rows = [(t, s, n) for t, by in dataset.manifest.counts["tasks"].items() for s, n in by.items()]
+        con.execute("CREATE TABLE statistics (corpus VARCHAR, task VARCHAR, split VARCHAR, examples BIGINT)")
+        rows = [
+            (corpus, task, split, n)
+            for corpus, counts in dataset.manifest.counts["corpora"].items()
+            for task, by in counts["tasks"].items()
+            for split, n in by.items()
+        ]
         if rows:
-            con.executemany("INSERT INTO statistics VALUES (?, ?, ?)", rows)
+            con.executemany("INSERT INTO statistics VALUES (?, ?, ?, ?)", rows)
         for table in BUILD_TABLES:
             files = ", ".join("'" + str(f.resolve()).replace("'", "''") + "'" for f in dataset.files(table))
             if files:

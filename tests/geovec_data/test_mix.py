@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from geovec_data.build import run
@@ -14,6 +15,10 @@ from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
 from geovec_data.recipe import find_recipe
+from geovec_data.report.report import ReportConfig
+from geovec_data.report.report import run as report
+from geovec_data.stats import StatsConfig
+from geovec_data.stats import run as stats_of
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures import corpora
@@ -152,3 +157,41 @@ def test_dry_run_tells_every_corpus(places: dict[str, list[str]], tmp_path: Path
     assert set(summary["corpora"]) == {"rsicd", "rsvg"}
     assert summary["entries"] == sum(c["entries"] for c in summary["corpora"].values())
     assert any(line.startswith("rsvg: ") for line in summary["human"])
+
+
+def test_card_stats_catalog_verify_and_report_tell_every_corpus(places: dict[str, list[str]], tmp_path: Path) -> None:
+    dataset = build(
+        *arguments(places, "rsicd,rsvg", tmp_path / "out", "corpora.rsvg.weight=2.5", "corpora.rsicd.cap=9")
+    )
+    counts = dataset.manifest.counts["corpora"]
+    card = (dataset.path / "README.md").read_text()
+    assert "# DIOR-RSVG" not in card
+    assert "RSICD, DIOR-RSVG, as a GeoVec dataset" in card
+    stats = "\n".join(stats_of(StatsConfig(dataset=dataset.path))["human"])
+    sound = "\n".join(verify(VerifyConfig(dataset=dataset.path))["human"])
+    report(ReportConfig(dataset=dataset.path))
+    page = (dataset.path / "report.html").read_text()
+    for name, found in counts.items():
+        assert f"| {name} | {found['images']} | {found['regions']} | {found['examples']} |" in card
+        assert any(
+            line.split()[:3] == [name, str(found["images"]), str(found["regions"])] for line in stats.splitlines()
+        )
+        assert f"  {name}: {found['images']} images, {found['regions']} regions, {found['examples']} examples" in sound
+        assert f"<tr><th>{name}</th>" in page
+    assert "2.5" in stats
+    with duckdb.connect(str(dataset.path / "catalog.duckdb"), read_only=True) as con:
+        listed = dict(con.execute("SELECT corpus, sum(examples)::INT FROM statistics GROUP BY 1").fetchall())
+    assert listed == {name: found["examples"] for name, found in counts.items()}
+
+
+def test_verify_finds_rows_of_a_corpus_that_the_manifest_does_not_name(
+    places: dict[str, list[str]], tmp_path: Path
+) -> None:
+    dataset = build(*arguments(places, "rsicd,rsvg", tmp_path / "out"))
+    manifest = json.loads((dataset.path / "manifest.json").read_text())
+    manifest["sources"] = [s for s in manifest["sources"] if s["corpus"] != "rsvg"]
+    manifest["counts"]["corpora"]["rsicd"]["examples"] += 1
+    (dataset.path / "manifest.json").write_text(json.dumps(manifest))
+    faults = verify(VerifyConfig(dataset=dataset.path))["faults"]
+    assert any("images.corpus 'rsvg' is in no manifest.sources" in f for f in faults)
+    assert any("examples of corpus rsicd" in f for f in faults)
