@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geovec_train.metrics import METRICS, Ranks, interval, per_query
 from geovec_train.pools import Pool
@@ -25,12 +27,14 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int) -> dict[str, A
         seed: of the bootstrap.
 
     Returns:
-        Task, scope, counts, the pool's version and, for each metric, value, interval and chance.
+        Task, scope, counts, the pool's version and, for each metric, value, interval and chance. Where answers are of
+        several kinds (types of question, levels of place), ``kinds`` has value and chance of each.
     """
     sizes = pool.sizes()
     right = np.array([len(p) for p in pool.positives], dtype=np.int64)
     values = per_query(ranks)
-    chance = per_query(Ranks.by_chance(sizes, right)).mean(axis=0)
+    by_chance = per_query(Ranks.by_chance(sizes, right))
+    chance = by_chance.mean(axis=0)
     by = "parent" if len(set(pool.parents)) >= MIN_PARENTS else "image"
     units = pool.parents if by == "parent" else pool.images
     clusters = np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
@@ -59,7 +63,21 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int) -> dict[str, A
         "resampled_by": by,
         "resampled_units": int(clusters.max()) + 1,
         "metrics": metrics,
-    }
+    } | ({"kinds": _kinds(pool, values, by_chance)} if pool.scope == "corpus" and len(pool.groups) > 1 else {})
+
+
+def _kinds(pool: Pool, values: NDArray[np.float64], chance: NDArray[np.float64]) -> dict[str, Any]:
+    """Score each kind of answer by itself; `values` and `chance` have shape (queries, metrics)."""
+    groups = np.array(pool.query_groups)
+    out = {}
+    for group in sorted(set(pool.query_groups)):
+        own = groups == group
+        metrics = {
+            name: {"value": float(values[own, m].mean()), "chance": float(chance[own, m].mean())}
+            for m, name in enumerate(METRICS)
+        }
+        out[group] = {"queries": int(own.sum()), "pool": len(pool.groups[group]), "metrics": metrics}
+    return out
 
 
 def absent_row(task: str, meta_task: str, scope: str | None, why: str) -> dict[str, Any]:
@@ -77,7 +95,7 @@ def _percent(value: float | None) -> str:
 
 
 def _cell(metric: dict[str, float | None]) -> str:
-    low, high = metric["low"], metric["high"]
+    low, high = metric.get("low"), metric.get("high")
     spread = "" if low is None else f" [{_percent(low)}–{_percent(high)}]"
     return f"{_percent(metric['value'])}{spread} ({_percent(metric['chance'])})"
 
@@ -86,7 +104,16 @@ def pool_words(row: dict[str, Any]) -> str:
     """Say what a row's queries were ranked among."""
     if row["scope"] == "scene":
         return f"{row['pool_median']:g} per scene (median), {row['pool_groups']:,} scenes"
+    if row.get("kinds"):
+        return f"{row['pool_median']:g} per kind (median), {len(row['kinds']):,} kinds"
     return f"{row['pool']:,} of the corpus" if row["scope"] == "corpus" else f"{row['pool']:,} of the split"
+
+
+def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+    """Yield label, pool, queries and metrics of a row, then of each of its kinds."""
+    yield row["task"], pool_words(row), row["queries"], row["metrics"]
+    for kind, part in row.get("kinds", {}).items():
+        yield f"· {kind}", f"{part['pool']:,} of the kind", part["queries"], part["metrics"]
 
 
 def markdown(scores: dict[str, Any]) -> str:
@@ -103,8 +130,9 @@ def markdown(scores: dict[str, Any]) -> str:
         if "na" in row:
             lines.append(f"| {row['task']} | n/a: {_escape(row['na'])} | |{' |' * len(METRICS)}")
             continue
-        cells = " | ".join(_cell(row["metrics"][m]) for m in METRICS)
-        lines.append(f"| {row['task']} | {pool_words(row)} | {row['queries']:,} | {cells} |")
+        for label, pool, queries, metrics in _lines(row):
+            cells = " | ".join(_cell(metrics[m]) for m in METRICS)
+            lines.append(f"| {_escape(label)} | {pool} | {queries:,} | {cells} |")
     lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
     return "\n".join(lines)
 
@@ -123,8 +151,9 @@ def human(scores: dict[str, Any]) -> list[str]:
         if "na" in row:
             lines.append(f"{row['task']:<22}n/a: {row['na']}")
             continue
-        cells = (f"{_percent(row['metrics'][m]['value'])} ({_percent(row['metrics'][m]['chance'])})" for m in METRICS)
-        lines.append(f"{row['task']:<22}{pool_words(row):<40}{row['queries']:>8,}" + "".join(f"{c:>16}" for c in cells))
+        for label, pool, queries, metrics in _lines(row):
+            cells = (f"{_percent(metrics[m]['value'])} ({_percent(metrics[m]['chance'])})" for m in METRICS)
+            lines.append(f"{label:<22}{pool:<40}{queries:>8,}" + "".join(f"{c:>16}" for c in cells))
     return [
         *lines,
         "percent (chance); intervals are in scores.json and scores.md",
