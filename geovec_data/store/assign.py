@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from geovec_data import split
-from geovec_data.recipe import SplitOptions
+from geovec_data import splits
+from geovec_data.errors import UserError, suggest
+from geovec_data.recipe import SPLITS, SplitOptions
 from geovec_data.schema import arrow_schema
+from geovec_data.splits.by_place import levels_found
+from geovec_data.splits.by_time import suggest_dates
+from geovec_data.splits.placed import Placed
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import BATCH_ROWS, stream, view
 from geovec_data.store.writer import write_stream
@@ -21,11 +26,16 @@ def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: Mapping[s
     """Assign images, then examples: by their own official split where they have one, else by their image.
 
     Every corpus is assigned by itself, with its own options: another corpus moves nothing in it.
+
+    Raises:
+        UserError: when a split by place or time does not say which places or dates.
     """
-    placed: dict[str, list[split.Placed]] = {}
-    for p in _placed(con):
+    placed: dict[str, list[Placed]] = {}
+    for p in _placed(con, options):
         placed.setdefault(p.corpus, []).append(p)
-    rows = sorted(row for corpus, images in placed.items() for row in split.assign(images, options[corpus]))
+    for corpus, images in placed.items():
+        _refuse_unsaid(con, corpus, images, options[corpus])
+    rows = sorted(row for corpus, images in placed.items() for row in splits.assign(images, options[corpus]))
     table = pa.table(
         [pa.array([r[i] for r in rows], pa.string()) for i in range(3)], schema=arrow_schema("image_splits")
     )
@@ -44,10 +54,65 @@ def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: Mapping[s
     return shards
 
 
-def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
+def split_facts(con: duckdb.DuckDBPyConnection, options: Mapping[str, SplitOptions]) -> dict[str, Any]:
+    """Count what a split must own up to: images it left unused by reason, and how even it is over the classes."""
+    facts: dict[str, Any] = {}
+    unused = con.execute(
+        "SELECT reason, count(*) FROM image_splits WHERE split = 'unused' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    if unused:
+        facts["unused_by_reason"] = dict(unused)
+    uneven = {c: far for c, o in sorted(options.items()) if o.method == "stratified" and (far := _furthest(con, c, o))}
+    if uneven:
+        facts["furthest_class"] = uneven
+    return facts
+
+
+def _furthest(con: duckdb.DuckDBPyConnection, corpus: str, options: SplitOptions) -> dict[str, Any] | None:
+    """Find the class and split whose number of images is furthest from what the shares want."""
+    shares = dict(zip(SPLITS, (options.train, options.val, options.test), strict=True))
+    con.register("_wanted", pa.table({"split": list(shares), "share": [s / sum(shares.values()) for s in shares.values()]}))
+    furthest = con.execute(
+        "WITH i AS (SELECT id, scene_class AS class FROM images WHERE scene_class IS NOT NULL AND corpus = ?),"
+        " c AS (SELECT class, count(*) AS n FROM i GROUP BY 1), h AS (SELECT i.class, s.split, count(*) AS n FROM i"
+        " JOIN image_splits s ON s.image = i.id GROUP BY ALL)"
+        " SELECT c.class, w.split, coalesce(h.n, 0)::BIGINT, c.n, round(w.share * c.n, 2) FROM c CROSS JOIN _wanted w"
+        " LEFT JOIN h ON h.class = c.class AND h.split = w.split"
+        " ORDER BY abs(coalesce(h.n, 0) - w.share * c.n) DESC, c.class, w.split LIMIT 1",
+        [corpus],
+    ).fetchone()
+    con.unregister("_wanted")
+    return dict(zip(("class", "split", "images", "of", "wanted"), furthest, strict=True)) if furthest else None
+
+
+def _refuse_unsaid(
+    con: duckdb.DuckDBPyConnection, corpus: str, images: list[Placed], options: SplitOptions
+) -> None:
+    """Refuse a split by place or time that does not say which, and say what the data would allow."""
+    again = " The same command then does only the last stage again."
+    if options.method == "time" and not options.before:
+        raise UserError(
+            f"{corpus}: split=time needs split.before=…, as only stated dates stay where they are when images are"
+            f" added: {suggest_dates(images, options)}.{again}"
+        )
+    if options.method == "place":
+        found = con.execute(
+            "SELECT pair.key, count(DISTINCT id) FROM (SELECT id, unnest(list_concat(places, attributes)) AS pair"
+            " FROM images WHERE corpus = ?) GROUP BY 1 ORDER BY 1",
+            [corpus],
+        ).fetchall()
+        asked = options.place_level
+        if asked not in {level for level, _ in found}:
+            said = f"split.place_level={asked}: no image has it." if asked else "split=place needs split.place_level=…"
+            near = suggest(asked, [level for level, _ in found]) if asked else ""
+            raise UserError(f"{corpus}: {said}{near} Levels and attributes here: {levels_found(found)}.{again}")
+
+
+def _placed(con: duckdb.DuckDBPyConnection, options: Mapping[str, SplitOptions]) -> Iterator[Placed]:
     # 'window' is a keyword of SQL and must be quoted
     sql = (
-        'SELECT i.id, i.corpus, i.parent, i.origin, i.official_split, i."window" AS box, i.footprint, r.objects'
+        'SELECT i.id, i.corpus, i.parent, i.origin, i.official_split, i."window" AS box, i.footprint, i.captured,'
+        " i.places, i.attributes, r.objects"
         " FROM images i LEFT JOIN (SELECT image, list(DISTINCT official_split ORDER BY official_split)"
         " FILTER (WHERE official_split IS NOT NULL) AS objects FROM regions GROUP BY image) r ON r.image = i.id"
         " ORDER BY i.id"
@@ -58,7 +123,7 @@ def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
             ring = ring_bounds(row["footprint"])
             box = row["box"]
             bounds = ring or ((box["x0"], box["y0"], box["x1"], box["y1"]) if box else None)
-            yield split.Placed(
+            yield Placed(
                 image=row["id"],
                 corpus=row["corpus"],
                 parent=row["parent"],
@@ -67,7 +132,14 @@ def _placed(con: duckdb.DuckDBPyConnection) -> Iterator[split.Placed]:
                 objects=tuple(row["objects"] or ()),
                 bounds=bounds,
                 georeferenced=ring is not None,
+                place=_named(options[row["corpus"]].place_level, row["places"], row["attributes"]),
+                captured=row["captured"],
             )
+
+
+def _named(level: str, *kinds: list[dict[str, str]]) -> str | None:
+    """Return the first name at a level: of the places, else of the attributes."""
+    return next((pair["value"] for pairs in kinds for pair in pairs if pair["key"] == level), None)
 
 
 def ring_bounds(wkb: bytes | None) -> tuple[float, float, float, float] | None:
