@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.chosen import choose, load_mix, recipe_list
 from geovec_data.options import help_lines
-from geovec_data.recipe import load_recipe, mix_names, recipe_names
+from geovec_data.recipe import SPLITS, SplitOptions, load_recipe, mix_names, recipe_names
 from geovec_data.tasks import get_task
 
 
@@ -90,10 +90,7 @@ def _one(name: str) -> dict[str, Any]:
         )
     if r.sample:
         human += ["", "source=sample:", *_indent(" ".join(str(r.sample.get("note", "")).split()))]
-    human += ["", "split, and how to change it:"]
-    human += [
-        f"  split={r.split.method} split.train={r.split.train:g} split.val={r.split.val:g} split.test={r.split.test:g}"
-    ]
+    human += ["", "split, and how to change it:", f"  {_split_words(r.split)}", *help_lines(SplitOptions, "split.")]
     human += ["", f"options of the reader `{r.reader.name}` (this recipe sets {r.reader.options or 'none'}):"]
     human += help_lines(reader.Options, "reader.")
     human += ["", "options of the checks:", *help_lines(CheckOptions, "checks.")]
@@ -103,6 +100,19 @@ def _one(name: str) -> dict[str, Any]:
         human += ["", "options of the chips:", *help_lines(ChipOptions, "chip.")]
     human += ["", "all other options: geovec-data build --help"]
     return {"command": "describe", "recipe": r.model_dump(mode="json"), "human": human}
+
+
+def _split_words(split: SplitOptions) -> str:
+    """Write the split as the arguments that would choose it."""
+    words = [f"split={split.method}"]
+    if split.method not in ("official", "time"):
+        words += [f"split.{s}={getattr(split, s):g}" for s in SPLITS]
+    own = {"blocks": ("block", "buffer", "overhang"), "place": ("place_level",), "time": ("before",)}
+    for name in own.get(split.method, ()):
+        value = getattr(split, name)
+        if value not in (None, "", ()):
+            words.append(f"split.{name}=" + (",".join(value) if isinstance(value, tuple) else f"{value}"))
+    return " ".join(words)
 
 
 def _indent(text: str) -> list[str]:

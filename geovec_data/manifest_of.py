@@ -112,4 +112,12 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
     n = finished.leaks["image"]["count"]
     if official and n:
         notes.append(f"The official split puts {n:,} images into train and a held-out split; split=image does not.")
+    if unused := finished.counts.get("unused_by_reason"):
+        why = ", ".join(f"{reason} ({n:,})" for reason, n in unused.items())
+        notes.append(f"The split leaves {sum(unused.values()):,} images unused: {why}.")
+    for corpus, far in finished.counts.get("furthest_class", {}).items():
+        notes.append(
+            f"Of the classes of {corpus}, '{far['class']}' is furthest from the wanted shares: {far['split']} has"
+            f" {far['images']:,} of its {far['of']:,} images, {far['wanted']:,g} were wanted."
+        )
     return notes

@@ -71,7 +71,9 @@ def split_facts(con: duckdb.DuckDBPyConnection, options: Mapping[str, SplitOptio
 def _furthest(con: duckdb.DuckDBPyConnection, corpus: str, options: SplitOptions) -> dict[str, Any] | None:
     """Find the class and split whose number of images is furthest from what the shares want."""
     shares = dict(zip(SPLITS, (options.train, options.val, options.test), strict=True))
-    con.register("_wanted", pa.table({"split": list(shares), "share": [s / sum(shares.values()) for s in shares.values()]}))
+    con.register(
+        "_wanted", pa.table({"split": list(shares), "share": [s / sum(shares.values()) for s in shares.values()]})
+    )
     furthest = con.execute(
         "WITH i AS (SELECT id, scene_class AS class FROM images WHERE scene_class IS NOT NULL AND corpus = ?),"
         " c AS (SELECT class, count(*) AS n FROM i GROUP BY 1), h AS (SELECT i.class, s.split, count(*) AS n FROM i"
@@ -85,9 +87,7 @@ def _furthest(con: duckdb.DuckDBPyConnection, corpus: str, options: SplitOptions
     return dict(zip(("class", "split", "images", "of", "wanted"), furthest, strict=True)) if furthest else None
 
 
-def _refuse_unsaid(
-    con: duckdb.DuckDBPyConnection, corpus: str, images: list[Placed], options: SplitOptions
-) -> None:
+def _refuse_unsaid(con: duckdb.DuckDBPyConnection, corpus: str, images: list[Placed], options: SplitOptions) -> None:
     """Refuse a split by place or time that does not say which, and say what the data would allow."""
     again = " The same command then does only the last stage again."
     if options.method == "time" and not options.before:

@@ -25,7 +25,7 @@ from geovec_data.compositions.compose import compose
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.recipe import SplitOptions
 from geovec_data.schema import arrow_schema
-from geovec_data.store.assign import write_splits
+from geovec_data.store.assign import split_facts, write_splits
 from geovec_data.store.counts import count
 from geovec_data.store.image_shards import Duplicates, duplicate_images, write_images
 from geovec_data.store.journal import UnitRecord
@@ -93,7 +93,7 @@ def finalize(
         shards += disk.add(write_splits(con, fresh, options))
         shards += disk.add(compose(con, fresh, shards, compositions))
         found = leaks.report(con, {o.method for o in options.values()})
-        counts = count(con, fresh, shards)
+        counts = count(con, fresh, shards) | split_facts(con, options)
         disk.finish()
     finally:
         con.close()
