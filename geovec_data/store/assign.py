@@ -82,9 +82,9 @@ def _furthest(con: duckdb.DuckDBPyConnection, corpus: str, options: SplitOptions
         " LEFT JOIN h ON h.class = c.class AND h.split = w.split"
         " ORDER BY abs(coalesce(h.n, 0) - w.share * c.n) DESC, c.class, w.split LIMIT 1",
         [corpus],
-    ).fetchone()
+    ).fetchall()  # read to its end: the table below must not be in use any more
     con.unregister("_wanted")
-    return dict(zip(("class", "split", "images", "of", "wanted"), furthest, strict=True)) if furthest else None
+    return dict(zip(("class", "split", "images", "of", "wanted"), furthest[0], strict=True)) if furthest else None
 
 
 def _refuse_unsaid(con: duckdb.DuckDBPyConnection, corpus: str, images: list[Placed], options: SplitOptions) -> None:
