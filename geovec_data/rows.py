@@ -47,11 +47,6 @@ def pairs(mapping: Iterable[Pair], *, ordered: bool = False) -> Sequence[Pair]:
     return tuple(mapping) if ordered else sorted(mapping)
 
 
-def segment_rows(segments: Segments) -> list[tuple[Any, ...]]:
-    """Return segments as rows of the schema's struct."""
-    return [(s.kind, s.text, s.image, s.box, s.lon, s.lat) for s in segments]
-
-
 def wkb_polygon(ring: tuple[float, ...]) -> bytes | None:
     """Encode a ring ``(x, y, x, y, …)``, closed here, as a little-endian WKB polygon (OGC 06-103r4)."""
     if not ring:
