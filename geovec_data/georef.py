@@ -162,10 +162,15 @@ def place(path: Path, name: str, embedded: Embedded, crs: str | None = None, *, 
 
 
 def _check(placement: Placement) -> None:
+    from pyproj.exceptions import ProjError
+
     a, b, _, d, e, _ = placement.transform
     if not all(map(math.isfinite, placement.transform)) or a * e - b * d == 0.0:
         raise NoGeoreference(f"its {placement.source} gives a degenerate transform {placement.transform}")
-    corners = np.array(placement.footprint()).reshape(-1, 2)
+    try:
+        corners = np.array(placement.footprint()).reshape(-1, 2)
+    except ProjError as error:
+        raise NoGeoreference(f"no way from {placement.crs[:40]} to degrees ({str(error)[:120]})") from error
     if not np.isfinite(corners).all() or (np.abs(corners) > [180.0, 90.0]).any():
         raise NoGeoreference(
             f"its {placement.source} puts it at {placement.transform[2]:.1f}, {placement.transform[5]:.1f}, which is"

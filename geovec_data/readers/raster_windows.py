@@ -61,6 +61,7 @@ def opened(path: Path) -> Iterator[Any]:
         Unreadable: when GDAL cannot open or read it.
     """
     import rasterio
+    from rasterio._err import CPLE_BaseError  # what GDAL says of broken tags; rasterio lets it through as it is
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     driver = _driver(path)
@@ -72,7 +73,7 @@ def opened(path: Path) -> Iterator[Any]:
                 rasterio.open(path, driver=driver) as raster,
             ):
                 yield raster
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise Unreadable(f"{path.name} cannot be read: {error}") from error
 
 

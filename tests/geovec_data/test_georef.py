@@ -149,3 +149,9 @@ def test_pixels_and_degrees_are_inverse_and_windows_agree(
     np.testing.assert_allclose(whole.to_pixels(degrees), pixels, atol=1e-3)
     window = whole.window(x0, y0, 64, 64)
     np.testing.assert_allclose(window.to_pixels(degrees), pixels - [x0, y0], atol=1e-3)
+
+
+def test_a_crs_that_leads_nowhere_is_no_georeference(tmp_path: Path) -> None:
+    here = Embedded(10, 10, 'LOCAL_CS["a drawing board",UNIT["metre",1]]', (1.0, 0.0, 0.0, 0.0, -1.0, 0.0))
+    with pytest.raises(NoGeoreference, match=r"no way from .* to degrees"):
+        place(tmp_path / "a.tif", "a.tif", here)

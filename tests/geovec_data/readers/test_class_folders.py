@@ -15,6 +15,7 @@ from geovec_data.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers._names import in_words, squeezed
 from geovec_data.readers._splits import image_splits
+from geovec_data.records import Scene
 from tests.fixtures import reading
 from tests.fixtures.class_folders import write_classes, write_clutter
 from tests.fixtures.corpora import aid, eurosat_ms, ucmerced
@@ -202,6 +203,23 @@ def test_without_a_fixed_stretch_each_band_has_its_own(tmp_path: Path) -> None:
     assert (shown.min(), shown.max()) == (0, 255)
     assert scene.attributes[0][1] == "bands 1, 2, 3: 81.9–4013.1; 163.8–8026.2; 245.7–12039.3 to 0–255"
     assert (scene.lon, scene.crs) == (None, None)
+
+
+def test_a_geotiff_with_wrong_bytes_is_a_scene_or_a_reject(tmp_path: Path) -> None:
+    path = geotiff(tmp_path / "river" / "1.tif", eurosat_ms.bands(1)[:, :16, :16], crs="EPSG:32632")
+    whole = path.read_bytes()
+    reader = reading.make("class_folders", tmp_path, bands=[4, 3, 2], georeference=True)
+    (entry,) = reader.entries()
+    rng = np.random.default_rng(5)
+    codes: Counter[str] = Counter()
+    for _ in range(300):
+        data = bytearray(whole[: rng.choice([len(whole), int(rng.integers(1, len(whole)))])])
+        for at in rng.integers(0, min(len(data), 400), rng.integers(1, 6)):
+            data[at] = rng.integers(256)
+        path.write_bytes(data)
+        (out,) = reader.read(entry)
+        codes["scene" if isinstance(out, Scene) else out.code] += 1
+    assert set(codes) == {"scene", "unreadable_image"}, codes
 
 
 def test_a_band_that_is_not_there_is_a_reject(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,7 @@ from tests.fixtures.class_folders import write_classes
 from tests.fixtures.corpora import fmow
 
 read = partial(reading.read, "fmow")
+KEYS = ("bounding_boxes", "box", "category", "raw_location", "img_width", "gsd", "timestamp", "country_code", "ID")
 AIRPORT = "train/airport/airport_0/airport_0_1_rgb.jpg"
 
 
@@ -173,6 +175,28 @@ def test_an_image_without_label_or_with_a_wrong_place_is_refused(facts: Any, cod
 def test_facts_that_are_no_facts_are_left_out(tmp_path: Path) -> None:
     (scene,), _ = one(tmp_path, record(gsd=-1, timestamp="yesterday", country_code=[], raw_location=5))
     assert (scene.gsd, scene.captured, scene.places, scene.lon) == (None, None, (), None)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.just("POLYGON ((0 0, 1 1, 2 0))"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_any_json_is_scenes_and_rejects(tree: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "val" / "dam" / "dam_0" / "dam_0_0_rgb.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(record() | tree))
+        scenes, rejects = read(Path(folder))
+    assert len(scenes) + sum(r.level == "scene" for r in rejects) == 1
 
 
 def test_other_layouts_and_broken_mappings_are_told(tmp_path: Path) -> None:

@@ -117,3 +117,11 @@ def test_only_images_are_opened_whatever_their_name(tmp_path: Path) -> None:
 def test_paths_with_odd_letters_open(tmp_path: Path) -> None:
     path = geotiff(tmp_path / "it's (a) = ~b #1!" / "x y.tif", np.moveaxis(pixels(32), -1, 0))
     assert shown(path, (0, 0, 32, 32)).shape == (32, 32, 3)
+
+
+def test_what_gdal_says_of_broken_tags_is_told_as_unreadable(tmp_path: Path) -> None:
+    from rasterio._err import CPLE_AppDefinedError
+
+    path = geotiff(tmp_path / "a.tif", np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(Unreadable, match="Key GeogCitationGeoKey has offset=22"), opened(path):
+        raise CPLE_AppDefinedError(3, 1, "Key GeogCitationGeoKey has offset=22")
