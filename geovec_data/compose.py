@@ -191,10 +191,12 @@ def _present(corpora: list[CorpusConfig], *, skip: bool) -> tuple[list[CorpusCon
     kept = [c for c in corpora if c.source.given()]
     if missing and (not skip or not kept):
         listed = "\n".join(f"  {c.name:<20} {c.source_keys(f'sources.{c.name}')}" for c in missing)
-        way = "" if not kept else "\nOr skip_missing=true builds the others without them."
+        way = "Or skip_missing=true builds the others without them."
+        if not kept:
+            way = "Give at least one; skip_missing=true then builds without the rest."
         raise UserError(
             f"{len(missing)} of {len(corpora)} corpora have no place on disk; give each in the layout that"
-            f" `geovec-data describe recipe=…` prints:\n{listed}{way}"
+            f" `geovec-data describe recipe=…` prints:\n{listed}\n{way}"
         )
     return kept, tuple(c.name for c in missing)
 
