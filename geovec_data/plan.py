@@ -67,7 +67,7 @@ def plan(reader: Reader, recipe: str, config: CorpusConfig) -> tuple[list[Unit],
 def _stat(path: Path | str) -> tuple[int, int] | None:
     try:
         s = os.stat(path)  # noqa: PTH116 - asked for every file of the corpus
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have (a null byte)
         return None
     return s.st_size, s.st_mtime_ns
 

@@ -75,7 +75,7 @@ def file_digest(path: Path) -> str:
         with path.open("rb", buffering=0) as handle:
             while chunk := handle.read(_DIGEST_BYTES):
                 sha.update(chunk)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return "absent"
     return sha.hexdigest()[:32]
 

@@ -129,7 +129,7 @@ version 1:
                     )
                 for batch in file.iter_batches(columns=wanted):
                     yield from batch.to_pylist()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise UserError(f"{self.root / _METADATA} is no readable Parquet file: {error}") from error
 
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
