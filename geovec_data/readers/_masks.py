@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.clip import bounds, points, ring_area
-from geovec_data.readers._paired import Malformed
+from geovec_data.readers._paired import Malformed, numbers
 from geovec_data.records import Box
 
 _MOST_PIXELS = 2**26  # of a mask: 8192 × 8192
@@ -43,11 +43,9 @@ def _of_part(part: Any) -> tuple[Box, Ring] | None:
     if isinstance(part, dict):
         mask = decode(part)
         return trace(mask) if mask.any() else None
-    if not isinstance(part, list) or not all(isinstance(v, int | float) for v in part):
-        raise Malformed("a segmentation is neither a ring of numbers nor a run-length encoded mask")
-    if len(part) < 6 or len(part) % 2:
-        raise Malformed(f"a ring of {len(part)} numbers")
-    ring = tuple(map(float, part))
+    ring = numbers(part)
+    if len(ring) < 6 or len(ring) % 2:
+        raise Malformed(f"a ring of {len(ring)} numbers")
     return bounds(ring), ring
 
 

@@ -118,7 +118,16 @@ class PairedReader(Reader):
         level: Literal["scene", "region", "text"] = "scene",
         code: str = "bad_annotation",
     ) -> Reject:
-        """A reject of this entry at the stage of reading."""
+        """A reject of this entry at the stage of reading.
+
+        What is lost of a scene is told under the scene's own name, as the checks do, so that whoever reasons from what
+        an image does not show finds it; the annotation file is named in the detail then.
+        """
+        file, key = entry.files[0], entry.files[-1]
+        if level != "scene" and key != file:
+            return Reject(
+                corpus=self.corpus, path=key, stage="read", code=code, detail=f"{file}: {detail}", level=level
+            )
         return Reject(corpus=self.corpus, path=entry.key, stage="read", code=code, detail=detail, level=level)
 
 
@@ -135,6 +144,20 @@ def nearest(file: str, images: Sequence[str]) -> str | None:
         return same.index(False) if False in same else len(same)
 
     return max(images, key=common) if images else None
+
+
+def numbers(value: Any) -> tuple[float, ...]:
+    """Convert a list of JSON numbers.
+
+    Raises:
+        Malformed: it is no list, or holds something else, or a number beyond every float.
+    """
+    if not isinstance(value, list) or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        raise Malformed(f"no list of numbers: {value!r}"[:120])
+    try:
+        return tuple(map(float, value))
+    except OverflowError as error:
+        raise Malformed(f"a number beyond all bounds: {error}") from error
 
 
 def text_lines(data: bytes) -> list[str]:

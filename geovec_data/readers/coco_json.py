@@ -13,7 +13,7 @@ from geovec_data.images import is_inside
 from geovec_data.readers._images import ImageFolders, check_patterns
 from geovec_data.readers._labels import LabelOptions, Labels, words
 from geovec_data.readers._masks import outline
-from geovec_data.readers._paired import Malformed
+from geovec_data.readers._paired import Malformed, numbers
 from geovec_data.readers._records import RecordReader, entry_of, fault, image_path, load_json
 from geovec_data.readers._splits import folder_split
 from geovec_data.readers.base import Entry
@@ -116,8 +116,12 @@ def coco_tree(file: Path, layout: str) -> dict[str, Any]:
         UserError: it is none.
     """
     tree = load_json(file)
-    if not isinstance(tree, dict) or not all(isinstance(tree.get(k), list) for k in ("images", "annotations")):
-        raise UserError(f'{file} has no lists "images" and "annotations": not COCO\'s form. Expected:\n{layout}')
+    if not isinstance(tree, dict) or not all(
+        isinstance(tree.get(k), list) for k in ("images", "annotations", "categories")
+    ):
+        raise UserError(
+            f'{file} has no lists "images", "annotations", "categories": not COCO\'s form. Expected:\n{layout}'
+        )
     return tree
 
 
@@ -129,7 +133,7 @@ def records(tree: dict[str, Any], file: str) -> Iterator[tuple[str, Any]]:
     """
     categories = {
         str(c["id"]): c
-        for c in tree.get("categories") or []
+        for c in tree["categories"]
         if isinstance(c, dict) and "id" in c and isinstance(c.get("name"), str)
     }
     of_image: dict[str, list[Any]] = {}
@@ -168,7 +172,7 @@ def corner_box(value: Any, form: str) -> Box | None:
     """
     if value is None:
         return None
-    if not isinstance(value, list) or len(value) != 4 or not all(isinstance(v, int | float) for v in value):
-        raise Malformed(f"bbox is no list of four numbers: {value!r}"[:120])
-    a, b, c, d = map(float, value)
+    if len(corners := numbers(value)) != 4:
+        raise Malformed(f"a bbox of {len(corners)} numbers")
+    a, b, c, d = corners
     return (a, b, a + c, b + d) if form == "xywh" else (a, b, c, d)

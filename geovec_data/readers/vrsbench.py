@@ -11,7 +11,7 @@ from pydantic import Field
 
 from geovec_data.clip import bounds
 from geovec_data.readers._images import with_pixels
-from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader
+from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, numbers
 from geovec_data.readers.base import Entry
 from geovec_data.records import Question, Region, Reject, Scene
 
@@ -68,11 +68,9 @@ class Vrsbench(PairedReader):
 
     def _region(self, record: Any, width: int, height: int) -> Region:
         label = _text(record, "obj_cls")
-        corners = _shares(record.get("obj_corner"))
+        corners = numbers(record["obj_corner"] if "obj_corner" in record else record.get("obj_coord"))
         if len(corners) not in (4, 8):
-            corners = _shares(record.get("obj_coord"))
-        if len(corners) not in (4, 8):
-            raise Malformed("neither obj_corner nor obj_coord holds a box")
+            raise Malformed(f"a box of {len(corners)} numbers")
         ring = tuple(round(v * (height if i % 2 else width), 4) for i, v in enumerate(corners))
         box = bounds(ring) if len(ring) == 8 else (ring[0], ring[1], ring[2], ring[3])
         sentence = record.get("referring_sentence")
@@ -97,8 +95,3 @@ def _text(record: Any, key: str) -> str:
     if not isinstance(value, str | int | float) or not str(value).strip():
         raise Malformed(f'no text "{key}"')
     return str(value)
-
-
-def _shares(value: Any) -> tuple[float, ...]:
-    numbers = value if isinstance(value, list) else []
-    return tuple(map(float, numbers)) if all(isinstance(v, int | float) for v in numbers) else ()

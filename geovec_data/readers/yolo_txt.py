@@ -93,7 +93,7 @@ class YoloTxt(PairedReader):
 
     def _region(self, words: list[str], width: int, height: int) -> Region:
         label, numbers = words[0], floats(words[1:])
-        if not label.isdecimal() or int(label) >= len(self.classes):
+        if not label.isdecimal() or len(label) > 9 or int(label) >= len(self.classes):
             raise Malformed(f"class {label!r} is not among the {len(self.classes)} of {self.options.classes}")
         fields = self.labels(self.classes[int(label)])
         if len(numbers) == 4:

@@ -72,8 +72,8 @@ def test_a_bad_line_loses_itself_only(line: str, tmp_path: Path) -> None:
     label(tmp_path, "labelTxt/P0001.txt", f"{line}\n1 1 5 1 5 5 1 5 ship 0\n")
     (scene,), (reject,) = DOTA(tmp_path)
     assert len(scene.regions) == 1
-    assert (reject.level, reject.code, reject.path) == ("region", "bad_annotation", "labelTxt/P0001.txt")
-    assert "line 1" in reject.detail
+    assert (reject.level, reject.code, reject.path) == ("region", "bad_annotation", "images/P0001.png")
+    assert reject.detail.startswith("labelTxt/P0001.txt: line 1: ")
 
 
 def test_a_file_that_is_no_text_is_one_reject(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_image_beside_the_annotation_is_taken() -> None:
 def test_fair1m_pairs_by_folder_and_drops_the_repeated_point(tmp_path: Path) -> None:
     corpora.write("fair1m", tmp_path)
     scenes, rejects = read("fair1m_xml", tmp_path)
-    assert [(r.path, r.level) for r in rejects] == [("train/part1/labelXml/1.xml", "region")]
+    assert [(r.path, r.level) for r in rejects] == [("train/part1/images/1.tif", "region")]
     assert [s.split for s in scenes] == ["train"] * 6 + ["val"] * 3
     assert scenes[6].path == "validation/images/0.tif"
     expected = objects(5, 6, ("x",), count=5, size=120)
@@ -167,7 +167,7 @@ def test_yolo_shares_become_pixels_of_the_image_as_it_is(tmp_path: Path) -> None
     assert (first.category, first.box, first.polygon) == ("long vehicle", (90, 30, 110, 50), ())
     assert second.box == pytest.approx((20, 8, 40, 40))
     assert len(second.polygon) == 8
-    assert [r.detail[:7] for r in rejects] == ["line 3:", "line 4:"]
+    assert [r.detail[:20] for r in rejects] == ["images/a.txt: line 3", "images/a.txt: line 4"]
     assert scene.data, "the image was read for its size and need not be read again"
 
 
@@ -205,7 +205,7 @@ def test_nwpu_reads_both_image_sets_that_are_numbered_alike(tmp_path: Path) -> N
     assert [bool(s.regions) for s in scenes] == [True] * 8 + [False] * 3
     assert scenes[1].regions[-1].box == (10, 12, 20, 21)
     assert scenes[1].regions[-1].category == "storage tank"
-    assert [r.detail.partition(":")[0] for r in rejects] == ["line 4", "line 5"]
+    assert [r.detail.split(": ")[1] for r in rejects] == ["line 4", "line 5"]
 
 
 def test_vrsbench_takes_the_exact_corners_and_its_questions(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_vrsbench_takes_the_exact_corners_and_its_questions(tmp_path: Path) -> N
     ]
     assert exact.questions[0].answers == ("3",)
     assert sorted((r.path.rpartition("/")[2], r.level) for r in rejects) == [
-        ("P1419_0005.json", "region"), ("P1419_0005.json", "text"), ("P2751_0040.json", "scene"),
+        ("P1419_0005.png", "region"), ("P1419_0005.png", "text"), ("P2751_0040.json", "scene"),
     ]  # fmt: skip
 
 
