@@ -27,6 +27,7 @@ def test_top_level_is_two_packages(wheel: Path) -> None:
         names = archive.namelist()
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"geovec_data", "geovec_train"}
     assert "geovec_data/_recipes/rsvg.yaml" in names
+    assert "geovec_data/_recipes/mixes/rsmeb_train.yaml" in names
     assert "geovec_data/_schemas/catalog.sql" in names
     assert not [n for n in names if "test" in n.lower() or n.endswith((".jpg", ".parquet"))]
 
@@ -41,7 +42,7 @@ def test_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
         env=env, cwd=tmp_path, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert where.count(str(site)) == 2
-    for arguments in (["list"], ["describe", "recipe=rsvg"], ["build", "--help"]):
+    for arguments in (["list"], ["describe", "recipe=rsvg"], ["describe", "recipe=rsmeb_train"], ["build", "--help"]):
         done = subprocess.run(
             [sys.executable, "-m", "geovec_data.cli", *arguments], env=env, cwd=tmp_path, capture_output=True, text=True
         )

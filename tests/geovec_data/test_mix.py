@@ -19,6 +19,7 @@ from geovec_data.report.report import ReportConfig
 from geovec_data.report.report import run as report
 from geovec_data.stats import StatsConfig
 from geovec_data.stats import run as stats_of
+from geovec_data.store.journal import Journal, UnitRecord
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures import corpora
@@ -101,6 +102,27 @@ def test_a_corpus_added_later_redoes_and_moves_nothing(places: dict[str, list[st
     assert snapshot(out) == snapshot(build(*arguments(places, "osm,rsicd,rsvg", tmp_path / "fresh")).path)
     again = run(load_build(arguments(places, "rsvg,osm,rsicd", out), "geovec-data build"))
     assert again["unchanged"]
+
+
+def test_a_build_that_died_in_its_second_corpus_goes_on_there(
+    places: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    add = Journal.add
+
+    def die(self: Journal, record: UnitRecord) -> None:
+        if record.unit.startswith("rsvg"):
+            raise KeyboardInterrupt
+        add(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", die)
+        with pytest.raises(KeyboardInterrupt):
+            build(*arguments(places, "rsicd,rsvg", out))
+    summary = run(load_build(arguments(places, "rsvg,rsicd", out), "geovec-data build"))
+    assert summary["corpora"]["rsicd"]["units_done"] == 0
+    assert summary["corpora"]["rsvg"]["units_done"] == summary["corpora"]["rsvg"]["units"] - 1
+    assert snapshot(out) == snapshot(build(*arguments(places, "rsicd,rsvg", tmp_path / "whole")).path)
 
 
 def test_a_corpus_taken_out_leaves_nothing_behind(places: dict[str, list[str]], tmp_path: Path) -> None:
