@@ -122,6 +122,13 @@ def test_a_byte_order_mark_hides_no_line(tmp_path: Path) -> None:
     assert image_splits(tmp_path, ["a_1.jpg"], {"val": "list"}) == {"a_1.jpg": "val"}
 
 
+def test_lists_of_jpegs_split_geotiffs(tmp_path: Path) -> None:
+    eurosat_ms.write(tmp_path)
+    lists = {s: f"eurosat-{s}.txt" for s in ("train", "val", "test")}
+    scenes, _ = read(tmp_path, split_files=lists, official_split=True)
+    assert Counter(s.split for s in scenes) == {"train": 10, "val": 3, "test": 3, None: 1}
+
+
 def test_a_name_that_two_images_have_needs_its_folder(tmp_path: Path) -> None:
     images = ["airport/1.jpg", "port/1.jpg"]
     (tmp_path / "list").write_text("1.jpg\nport/1.jpg\n")
