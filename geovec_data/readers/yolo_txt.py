@@ -11,7 +11,7 @@ from pydantic import Field
 
 from geovec_data.clip import bounds
 from geovec_data.errors import UserError
-from geovec_data.readers._images import check_patterns, with_pixels
+from geovec_data.readers._images import check_patterns, with_pixels, wrong_layout
 from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, floats, text_lines
 from geovec_data.readers.base import Entry
 from geovec_data.records import Region, Reject, Scene
@@ -35,7 +35,8 @@ class YoloTxt(PairedReader):
 
     Format: the Darknet framework (Redmon, https://pjreddie.com/darknet/yolo/), whose numbers are shares of the
     image's width and height; the polygon form is Ultralytics' (https://docs.ultralytics.com/datasets/obb/). The
-    image is opened for its size.
+    image is opened for its size. An image without a label file is no entry: nobody said what it shows; one with an
+    empty file shows no object of any class.
     """
 
     name = "yolo_txt"
@@ -50,9 +51,11 @@ class YoloTxt(PairedReader):
         """List one entry per label file; see `PairedReader.entries`.
 
         Raises:
-            UserError: also when the file of class names is missing or no text.
+            UserError: also when the file of class names is missing, no text, or empty.
         """
         check_patterns("reader.classes", [self.options.classes])
+        if not (self.root / self.options.classes).is_file():
+            raise wrong_layout(self.root, f"{self.options.classes} (reader.classes=… names another)", self.layout)
         assert self.classes
         yield from super().entries()
 
