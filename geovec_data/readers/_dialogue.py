@@ -11,9 +11,9 @@ from geovec_data.readers._labels import words
 
 _NUMBER = r"<\s*(-?\d+(?:\.\d+)?)\s*>"
 BOX = re.compile(r"\{\s*" + r"\s*".join([_NUMBER] * 4) + r"\s*(?:\|\s*<?\s*(-?\d+(?:\.\d+)?)\s*>?)?\s*\}")
-_PHRASE = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+_PHRASE = re.compile(r"<p>((?:(?!</?p>).)*)</p>", re.DOTALL)  # a mark that never closes ends at the next
 _TAG = re.compile(r"\[(refer|grounding|identify|caption|vqa|detection)\]", re.IGNORECASE)
-_HINT = re.compile(r"\s*Answer (the question using|with|in) (a |one )?(single )?word or (a )?(short )?phrase\.?", re.I)
+_HINT = re.compile(r"\bAnswer (the question using|with|in) (a |one )?(single )?word or (a )?(short )?phrase\.?", re.I)
 _DESCRIBE = re.compile(r"\b(describe|description|caption|summari[sz]e)\b", re.IGNORECASE)
 
 Quad = tuple[float, float, float, float, float]  # x0, y0, x1, y1 on the grid, and the angle in degrees
@@ -110,14 +110,15 @@ def _note(said: Said, quad: Quad, phrase: str, *, refers: bool) -> None:
 
 
 def _note_question(said: Said, question: str, answer: str) -> None:
-    hinted = _HINT.search(question) is not None
+    short = "[vqa]" in question.lower()
+    question, hints = _HINT.subn("", plain(question))
     if normalise_text(answer) in ("yes", "no"):
         kind = "yes or no"
     elif answer.strip(" .").isdecimal():
         kind = "number"
     else:
-        kind = "short answer" if hinted else "conversation"
-    said.questions.append((_HINT.sub("", plain(question)).strip(), answer, kind))
+        kind = "short answer" if short or hints else "conversation"
+    said.questions.append((question.strip(), answer, kind))
 
 
 def _grounded(answer: str) -> list[tuple[str, list[Quad]]]:

@@ -12,6 +12,7 @@ from geovec_data.errors import UserError
 from geovec_data.images import BadImage, is_inside
 from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
 from geovec_data.readers._paired import Malformed
+from geovec_data.readers._splits import folder_split
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Reject, Scene
 
@@ -85,8 +86,15 @@ def load_json(path: Path) -> Any:
         raise UserError(f"{path} is no readable JSON: {error}") from error
 
 
-def image_path(name: str, folders: ImageFolders) -> str:
-    """Return the source-relative path of an image named in a record: where it is, else where it should be."""
-    name = name.replace("\\", "/")
-    first = folders.folders[0] if folders.folders else "."
-    return folders.named(PurePosixPath(name).name) or PurePosixPath(first, name).as_posix()
+def image_path(name: str, folders: ImageFolders, split: str | None = None) -> str:
+    """Return the source-relative path of an image named in a record: where it is, else where it should be.
+
+    Of several images of one name, that which the record's own folders lead to is taken, else one in a folder named
+    like the record's split: corpora number the images of each split from 1.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    found = [p for p in folders.stemmed(path.stem) if PurePosixPath(p).name == path.name]
+    if not found:
+        return PurePosixPath(folders.folders[0] if folders.folders else ".", path).as_posix()
+    found = [p for p in found if f"/{p}".endswith(f"/{path.as_posix()}")] or found
+    return next((p for p in found if split and folder_split(p) == split), found[0])

@@ -63,7 +63,7 @@ class CocoJson(RecordReader):
                 if isinstance(payload, str):
                     yield fault(key, "bad_annotation", payload)
                     continue
-                path = image_path(key, folders) if is_inside(key) else key
+                path = image_path(key, folders, split) if is_inside(key) else key
                 if path in seen:
                     detail = f"a second record for {path}, in {file.name}"
                     yield fault(f"{path}#{payload['id']}", "duplicate_key", detail)

@@ -13,7 +13,7 @@ from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, 
 from geovec_data.readers.base import Entry
 from geovec_data.records import Region, Reject, Scene
 
-_LINE = re.compile(r"\(\s*([^,()]+),([^,()]+)\)\s*,\s*\(\s*([^,()]+),([^,()]+)\)\s*,\s*(\d{1,9})\s*,?")
+_LINE = re.compile(r"\(([^,()]+),([^,()]+)\)\s*,\s*\(([^,()]+),([^,()]+)\)\s*,\s*(\d{1,9})\s*,?")
 _CLASSES = (
     "airplane", "ship", "storage tank", "baseball diamond", "tennis court", "basketball court", "ground track field",
     "harbor", "bridge", "vehicle",

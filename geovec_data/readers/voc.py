@@ -24,7 +24,7 @@ from geovec_data.records import Box, Region, Reject, Scene
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_FILENAME = re.compile(rb"<filename>\s*([^<]+?)\s*</filename>")
+_FILENAME = re.compile(rb"<filename>([^<]*)</filename>")
 _CORNERS = ("left_top", "right_top", "right_bottom", "left_bottom")
 
 

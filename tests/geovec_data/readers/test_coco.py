@@ -86,6 +86,21 @@ def test_records_that_nothing_else_would_tell_of_are_rejected(tmp_path: Path) ->
     ]
 
 
+def test_images_of_each_split_may_be_numbered_alike(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    for split, size in {"train": 40, "val": 20}.items():
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (size, size)).save(tmp_path / split / "1.jpg")
+        tree = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [], "categories": []}
+        (tmp_path / "annotations" / f"instances_{split}2017.json").write_text(json.dumps(tree))
+    scenes, rejects = read("coco_json", tmp_path)
+    assert not rejects
+    assert [(s.path, s.split) for s in scenes] == [("train/1.jpg", "train"), ("val/1.jpg", "val")]
+    tree["images"] = [{"id": 1, "file_name": "train/1.jpg"}]  # the record's own folder comes first
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(json.dumps(tree))
+    assert read("coco_json", tmp_path)[1][0].code == "duplicate_key"
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"images": {}}', "[" * 100_000])
 def test_a_file_of_another_form_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)

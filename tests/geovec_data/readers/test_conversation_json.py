@@ -69,10 +69,21 @@ def test_each_kind_of_turn_says_its_own() -> None:
     assert heard("Please describe the image.", "A long dam between two dry hills.").captions
     one_word = "How many? Answer the question using a single word or phrase."
     assert heard(one_word, "12").questions == [("How many?", "12", "number")]
+    assert heard("[vqa] What is it?", "a dam").questions == [("What is it?", "a dam", "short answer")]
     assert heard("Is it dry?", "Yes.").questions[0][2] == "yes or no"
     assert heard("What is in the background?", "Hills.").questions[0][2] == "conversation"
     assert heard("[refer] where?", "{<1><2><3><4>|<0>}").faults
     assert heard("What?", " ").faults
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "part", ["<p>", " ", "{<1><2>", "{ ", "<", "Answer ", "[refer]", "{<1><2><3><4>", "</p><p>", "1"]
+)
+def test_long_hostile_texts_end(part: str) -> None:
+    heard(part * 100_000, "yes")
+    heard("[refer] <p>x</p>", part * 100_000)
+    heard("Describe", "<p>x</p> {<1><2><3><4>|<5>}" + part * 100_000)
 
 
 def test_plain_text_has_no_marks() -> None:

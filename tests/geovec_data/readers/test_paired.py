@@ -208,6 +208,15 @@ def test_nwpu_reads_both_image_sets_that_are_numbered_alike(tmp_path: Path) -> N
     assert [r.detail.split(": ")[1] for r in rejects] == ["line 4", "line 5"]
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("part", ["(", " ", "(1,2),", "1", "(1 ", ",", ")"])
+def test_long_hostile_lines_end(part: str, tmp_path: Path) -> None:
+    picture(tmp_path, "images/a.png")
+    for reader, file in {"nwpu_txt": "ground truth/a.txt", "dota_txt": "labelTxt/a.txt"}.items():
+        label(tmp_path, file, "(" + part * 200_000 + "x\n")
+        assert len(read(reader, tmp_path, images=["images"])[1]) == 1
+
+
 def test_vrsbench_takes_the_exact_corners_and_its_questions(tmp_path: Path) -> None:
     corpora.write("vrsbench", tmp_path)
     scenes, rejects = read("vrsbench", tmp_path)
