@@ -4,6 +4,9 @@ A chip keeps the regions of which at least `min_visible` lies inside it, with th
 half stands in both chips. A region that reaches the limit in no chip is a reject; one that is kept somewhere is
 not, though other chips show slivers of it. Texts about the whole image (captions, its class, expressions that hold
 among all its regions) would be false of a part: they are rejects too, and a chip starts without.
+
+A chip whose edge shows a category that none of its regions has says so (attribute ``partly shown``): it is no example
+of a scene without it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from geovec_data.georef import Placement
 from geovec_data.records import Box, Region, Reject, Scene
 
 Window = tuple[int, int, int, int]
+
+PARTLY_SHOWN = "partly shown"  # attribute of a chip: a category of which it shows too little to keep a region
 
 
 class ChipOptions(BaseModel):
@@ -130,7 +135,7 @@ def _chip(
         captions=(),
         scene_class=None,
         labels=(),
-        attributes=(),
+        attributes=tuple((PARTLY_SHOWN, category) for category in _partly_shown(scene, frame, kept)),
         questions=(),
         parent=scene.parent or scene.key,
         window=frame if scene.window is None else _shift(frame, scene.window[0], scene.window[1]),
@@ -140,6 +145,15 @@ def _chip(
         lat=None,
     )
     return _placed(base, window)
+
+
+def _partly_shown(scene: Scene, frame: Box, kept: list[Region]) -> list[str]:
+    """Name the categories that reach into the frame, as the corpus labels them, and that no kept region has."""
+    x0, y0, x1, y1 = frame
+    touching = {
+        r.category for r in scene.regions if r.box[0] < x1 and r.box[2] > x0 and r.box[1] < y1 and r.box[3] > y0
+    }
+    return sorted(touching - {r.category for r in kept} - {""})
 
 
 def _shift(box: Box, dx: float, dy: float) -> Box:

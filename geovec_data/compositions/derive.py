@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from geovec_data.chips import PARTLY_SHOWN
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -40,6 +42,8 @@ SELECT m.image, m.corpus, m.split, list(DISTINCT r.category ORDER BY r.category)
 FROM members m JOIN regions r ON r.image = m.image
 WHERE (m.corpus, m.key) NOT IN
   (SELECT (corpus, path) FROM rejects WHERE level = 'region' AND code NOT IN {_HARMLESS})
+AND m.image NOT IN
+  (SELECT id FROM (SELECT id, unnest(attributes) AS a FROM images) WHERE a.key = '{PARTLY_SHOWN}')
 GROUP BY m.image, m.corpus, m.split
 """
 

@@ -223,3 +223,16 @@ def test_chips_are_8_bit_grey_or_colour(mode: str, expected: str) -> None:
     chips, rejects = run(replace(big(), data=buffer.getvalue()), size=64)
     assert not rejects
     assert {Image.open(io.BytesIO(c.data or b"")).mode for c in chips} == {expected}
+
+
+def test_a_chip_names_the_categories_of_which_it_shows_too_little() -> None:
+    pool = Region(box=(20, 20, 50, 50), category="pool")
+    regions = (region(60, 10, 66, 30), region(10, 10, 30, 30), pool, Region(box=(95, 40, 130, 60), category="pool"))
+    chips, _ = run(big(regions=regions), size=64, min_visible=0.5)
+    left, middle, *_ = chips
+    assert {r.category for r in left.regions} == {"tree", "pool"}
+    assert left.attributes == ()
+    assert [r.category for r in middle.regions] == ["pool"]
+    assert middle.attributes == (("partly shown", "tree"),)
+    lost = run(big(regions=(pool, Region(box=(60, 20, 65, 22), category="tree"))), size=64, min_visible=0.9)[0][0]
+    assert lost.attributes == (("partly shown", "tree"),)

@@ -184,3 +184,15 @@ def test_patterncom_follows_the_authors_protocol(tmp_path: Path) -> None:
     assert found["tenniscourt002", "blue"] == {"tenniscourt001", "tenniscourt003"}
     assert not any(image in ("swimmingpool005", "tenniscourt004") for image, _ in found)  # no table names them
     assert len(found) == 16
+
+
+def test_a_chip_that_shows_part_of_a_thing_is_no_example_of_a_scene_without_it(tmp_path: Path) -> None:
+    write_labelled(tmp_path / "corpus")
+    dataset = composed(tmp_path, "compose.per_image=0", "chip.size=24", "checks.min_visible=0.6")
+    con = dataset.connect()
+    partly = con.execute("SELECT id FROM images WHERE len(attributes) > 0").fetchall()
+    assert partly
+    labels, _ = facts_of(dataset)
+    for image, _, _, _, answers in asked_of(dataset):
+        assert not {image, *answers} & {i for (i,) in partly}
+    assert len(labels) > len(partly)
