@@ -104,7 +104,7 @@ def _finish(
     records = [journal.units[u.name] for u in units_of(parts)]
     splits = {p.name: p.config.split for p in parts}
     compositions = {p.name: p.config.compose for p in parts if p.composed}
-    finished = finalize(out, out / "staging", records, splits, compositions, workers)
+    finished = finalize(out, out / "staging", records, splits, compositions, config.dedup, workers)
     swap_in(out, BUILD_TABLES)
     verdict = reject_verdict(finished.counts["corpora"], {p.name: p.config.checks.max_reject_fraction for p in parts})
     if verdict:

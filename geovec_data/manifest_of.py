@@ -37,6 +37,7 @@ def manifest_of(config: BuildConfig, parts: Sequence[Part], finished: Finished) 
         "summary": sample[0].located.notes[0] if sample and len(parts) == 1 else config.summary,
         "corpora": {p.name: _recipe(p) for p in parts},
         "skipped": list(config.skipped),
+        "dedup": config.dedup.model_dump(mode="json"),
     }
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -119,5 +120,10 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
         notes.append(
             f"Of the classes of {corpus}, '{far['class']}' is furthest from the wanted shares: {far['split']} has"
             f" {far['images']:,} of its {far['of']:,} images, {far['wanted']:,g} were wanted."
+        )
+    if joined := finished.counts.get("joined_queries"):
+        notes.append(
+            f"Queries that several images answer are one example with all of them: {joined['joined']:,} examples were"
+            f" joined to {joined['to']:,}."
         )
     return notes

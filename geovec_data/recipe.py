@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from geovec_data.compositions.options import ComposeOptions
+from geovec_data.dedup.options import DedupOptions
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, validate
 from geovec_data.origins import OriginRule
@@ -185,6 +186,7 @@ class RunOptions(_Part):
     dry_run: bool = Field(False, description="show what would be done; write nothing")
     rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
     skip_missing: bool = Field(False, description="build without the corpora whose place is not given")
+    dedup: DedupOptions = DedupOptions()
 
 
 class BuildOptions(CorpusConfig, RunOptions):
@@ -207,6 +209,14 @@ class BuildConfig(RunOptions):
     summary: str
     corpora: tuple[CorpusConfig, ...]
     skipped: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> BuildConfig:
+        names = sorted({*(c.name for c in self.corpora), *self.skipped})
+        for name in self.dedup.prefer:
+            if name not in names:
+                raise ValueError(f"dedup.prefer names no corpus of this build: '{name}'.{suggest(name, names)}")
+        return self
 
 
 def recipe_dir() -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,14 @@ from numpy.typing import NDArray
 from geovec_data import leaks
 from geovec_data.compositions.compose import compose
 from geovec_data.compositions.options import ComposeOptions
+from geovec_data.dedup.exact import Copies, find_copies
+from geovec_data.dedup.options import DedupOptions
+from geovec_data.dedup.queries import REWRITTEN, join_queries
 from geovec_data.recipe import SplitOptions
 from geovec_data.schema import arrow_schema
 from geovec_data.store.assign import split_facts, write_splits
 from geovec_data.store.counts import count
-from geovec_data.store.image_shards import Duplicates, duplicate_images, write_images
+from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import quoted, staged, stream, view
@@ -61,6 +64,7 @@ def finalize(
     units: list[UnitRecord],
     options: Mapping[str, SplitOptions],
     compositions: Mapping[str, ComposeOptions],
+    dedup: DedupOptions,
     threads: int,
 ) -> Finished:
     """Write the dataset's tables from staged units into ``out/.next`` and swap them in.
@@ -71,6 +75,7 @@ def finalize(
         units: finished units, sorted by name.
         options: corpus → its split options.
         compositions: corpus → how its compositions are derived, for those that have the task.
+        dedup: whose copy of an image stays, and whether repeated queries are joined.
         threads: DuckDB threads; the result does not depend on it.
     """
     fresh = out / ".next"
@@ -82,19 +87,22 @@ def finalize(
         con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={threads}; SET preserve_insertion_order=false")
         con.execute(f"SET temp_directory='{quoted(spill)}'; SET max_temp_directory_size='{SPILL_LIMIT}'")
         shards: list[Shard] = []
-        duplicates = duplicate_images(con, staging, units)
+        copies = find_copies(con, staging, units, dedup)
         disk = _Flusher(fresh)
-        shards += disk.add(write_images(fresh, staging, units, duplicates))
+        shards += disk.add(write_images(fresh, staging, units, copies))
         for table in _KEYS:
             shards += disk.add(_merge(con, fresh, staging, units, table))
-        shards += disk.add(_rejects(con, fresh, staging, units, duplicates))
+        shards += disk.add(_rejects(con, fresh, staging, units, copies))
         for table in ("images", "rejects", *_KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
         shards += disk.add(compose(con, fresh, shards, compositions))
         found = leaks.report(con, {o.method for o in options.values()})
+        shards, joined = join_queries(con, fresh, shards) if dedup.queries else (shards, {})
         counts = count(con, fresh, shards) | split_facts(con, options)
-        disk.finish()
+        if joined:
+            counts["joined_queries"] = joined
+        disk.finish(shards)
     finally:
         con.close()
         shutil.rmtree(spill, ignore_errors=True)
@@ -120,12 +128,16 @@ class _Flusher:
         self._pending: list[Future[None]] = []
 
     def add(self, shards: list[Shard]) -> list[Shard]:
-        """Begin to flush; returns the shards."""
-        self._pending += [self._pool.submit(self._flush, self._folder / s.path) for s in shards]
+        """Begin to flush those of tables that are not written anew; returns the shards."""
+        self._begin(s for s in shards if s.table not in REWRITTEN)
         return shards
 
-    def finish(self) -> None:
-        """Wait for all; raises what any of them met."""
+    def _begin(self, shards: Iterable[Shard]) -> None:
+        self._pending += [self._pool.submit(self._flush, self._folder / s.path) for s in shards]
+
+    def finish(self, shards: list[Shard]) -> None:
+        """Flush what was left of all the shards and wait; raises what any of them met."""
+        self._begin(s for s in shards if s.table in REWRITTEN)
         self._pool.shutdown(wait=True)
         for future in self._pending:
             future.result()
@@ -185,7 +197,7 @@ def _rejects(
     fresh: Path,
     staging: Path,
     units: list[UnitRecord],
-    duplicates: Duplicates,
+    copies: Copies,
 ) -> list[Shard]:
     schema = arrow_schema("rejects")
     extra = pa.Table.from_pylist(
@@ -199,7 +211,7 @@ def _rejects(
                 " and texts are joined to it",
                 "level": "scene",
             }
-            for (_, corpus, key), (of, first) in duplicates.items()
+            for (_, corpus, key), (of, first) in copies.gone.items()
         ],
         schema=schema,
     )

@@ -6,41 +6,21 @@ import os
 import shutil
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from geovec_data.dedup.exact import Copies
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import staged
 from geovec_data.store.writer import ShardWriter
 
 SMALL_UNIT = 1 << 20  # image files below this are packed together, the others linked as they are
 PACKED = 32 << 20
 
-# (image id, corpus, key) of a copy that goes → (corpus and key of the one that stays)
-Duplicates = dict[tuple[str, str, str], tuple[str, str]]
 
-
-def duplicate_images(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord]) -> Duplicates:
-    """Find images that occur twice: every copy but the first by corpus and key → the corpus and key of that first."""
-    source = staged(con, staging, units, "images")
-    if source is None:
-        return {}
-    rows = con.execute(
-        "SELECT id, corpus, key, first.corpus, first.key FROM"
-        " (SELECT id, corpus, key, min({'corpus': corpus, 'key': key}) OVER (PARTITION BY id) AS first"
-        f" FROM {source}) WHERE corpus <> first.corpus OR key <> first.key"
-    ).fetchall()
-    return {(r[0], r[1], r[2]): (r[3], r[4]) for r in rows}
-
-
-def write_images(fresh: Path, staging: Path, units: list[UnitRecord], duplicates: Duplicates) -> list[Shard]:
+def write_images(fresh: Path, staging: Path, units: list[UnitRecord], copies: Copies) -> list[Shard]:
     """Link big image files as they are; pack small ones and those that lose a duplicate."""
     shards: list[Shard] = []
-    gone = pa.array(["\x1f".join(d) for d in duplicates], type=pa.string())
-    affected = {d[0] for d in duplicates}
+    affected = set(copies.joined)
     writer: ShardWriter | None = None
     written = 0
 
@@ -73,8 +53,7 @@ def write_images(fresh: Path, staging: Path, units: list[UnitRecord], duplicates
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
                 if has_duplicate:
-                    tagged = pc.binary_join_element_wise(*(table.column(c) for c in ("id", "corpus", "key")), "\x1f")
-                    table = table.filter(pc.invert(pc.is_in(tagged, value_set=gone)))
+                    table = copies.apply(table)
                 writer.write(table)
                 written += table.get_total_buffer_size()
         if written >= PACKED:

@@ -12,7 +12,8 @@ barred, and counts neither as a candidate nor as a right answer.
 
 A query is asked once however many examples repeat it (once per scene under scope ``scene``), and everything that
 any example of the split calls right for it is right. ``truth="own"`` asks every example by itself and takes its
-own positives alone, as papers with one ground truth per query score: repeated captions then cap the result.
+own positives alone, as papers with one ground truth per query score: repeated captions then cap the result. A build
+joins a caption of several images to one example; it is asked once for each of them then.
 """
 
 from __future__ import annotations
@@ -153,6 +154,10 @@ _TARGETS = {
 }
 _GROUP = {"split": "''", "scene": "e.image", "corpus": "e.corpus || coalesce('/' || e.pool_key, '')"}
 
+# an example by itself; of one that shows no picture and is not of one scene, each positive (see geovec_data.dedup)
+_OWN = "CASE WHEN i.image IS NULL AND e.scope <> 'scene' THEN e.id || '/' || q.item ELSE e.id END"
+_JOINED = "example_splits e JOIN qrels q ON q.example = e.id JOIN items i ON i.id = e.query"
+
 
 def _pool(
     con: duckdb.DuckDBPyConnection, task: str, meta_task: str, split: str, asked: str, scope: Scope, truth: Truth
@@ -173,16 +178,17 @@ def _pool(
     for group, item in rows:
         groups.setdefault(group, []).append(index[item])
 
-    identity = "e.id" if truth == "own" else "''"
+    identity, examples = (_OWN, _JOINED) if truth == "own" else ("''", "example_splits e")
     names["asked"] = asked
     right = (
-        "SELECT DISTINCT example AS own, item FROM qrels"
+        f"SELECT DISTINCT {_OWN} AS own, q.item FROM {_JOINED} WHERE e.task = $task"
         if truth == "own"
         else "SELECT DISTINCT query AS own, item FROM positives WHERE split = $split AND task = $task"
     )
     asked_rows = con.execute(
         f"WITH asked AS (SELECT e.query, {_GROUP[scope]} AS grp, {identity} AS own, min(e.scene_key) AS parent,"
-        " min(e.image) AS image FROM example_splits e WHERE e.split = $split AND e.task = $task AND e.scope = $asked"
+        f" min(e.image) AS image FROM {examples}"
+        " WHERE e.split = $split AND e.task = $task AND e.scope = $asked"
         f" GROUP BY ALL), rights AS ({right})"
         " SELECT a.query, a.grp, any_value(a.parent), any_value(a.image), list(r.item ORDER BY r.item)"
         f" FROM asked a JOIN rights r ON r.own = {'a.own' if truth == 'own' else 'a.query'}"
