@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.chosen import choose, load_mix, recipe_list
 from geovec_data.options import help_lines
-from geovec_data.recipe import SPLITS, SplitOptions, load_recipe, mix_names, recipe_names
+from geovec_data.recipe import load_recipe, mix_names, recipe_names
+from geovec_data.splits.options import SPLITS, SplitOptions
 from geovec_data.tasks import get_task
 
 

@@ -18,8 +18,8 @@ from geovec_data.export.job import Job, Writer
 from geovec_data.export.rows import Examples, Span
 from geovec_data.mining.runs import choose_run
 from geovec_data.progress import bar
-from geovec_data.recipe import SPLITS
 from geovec_data.render import Codecs
+from geovec_data.splits.options import SPLITS
 from geovec_data.store.manifest import MANIFEST
 
 WRITERS = {

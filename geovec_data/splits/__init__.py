@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from geovec_data.recipe import SplitOptions
 from geovec_data.splits.blocks import by_block
 from geovec_data.splits.by_place import ByPlace
 from geovec_data.splits.by_time import ByTime
+from geovec_data.splits.options import SplitOptions
 from geovec_data.splits.placed import UNUSED, Assignment, Placed
 from geovec_data.splits.shares import pick, pick_numbered
 

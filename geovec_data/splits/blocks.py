@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from geovec_data.recipe import SplitOptions
+from geovec_data.splits.options import SplitOptions
 from geovec_data.splits.placed import UNUSED, Assignment, Placed
 from geovec_data.splits.shares import pick
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from geovec_data.ids import normalise_text
-from geovec_data.recipe import SplitOptions
+from geovec_data.splits.options import SplitOptions
 from geovec_data.splits.placed import UNUSED, Placed
 from geovec_data.splits.shares import pick
 

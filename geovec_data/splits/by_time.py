@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from geovec_data.errors import UserError
-from geovec_data.recipe import SPLITS, SplitOptions
 from geovec_data.splits.dates import span
+from geovec_data.splits.options import SPLITS, SplitOptions
 from geovec_data.splits.placed import UNUSED, Placed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from geovec_data.recipe import SPLITS, SplitOptions
+from geovec_data.splits.options import SPLITS, SplitOptions
 
 _WHOLE = 2**64
 # 2^64 divided by the golden ratio, made odd: its multiples fill a circle more evenly than those of any other number

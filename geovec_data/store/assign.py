@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from geovec_data import splits
 from geovec_data.errors import UserError, suggest
-from geovec_data.recipe import SPLITS, SplitOptions
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.by_place import levels_found
 from geovec_data.splits.by_time import suggest_dates
+from geovec_data.splits.options import SPLITS, SplitOptions
 from geovec_data.splits.placed import Placed
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import BATCH_ROWS, stream, view

@@ -26,8 +26,8 @@ from geovec_data.compositions.options import ComposeOptions
 from geovec_data.dedup.exact import Copies, find_copies
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.dedup.queries import REWRITTEN, join_queries
-from geovec_data.recipe import SplitOptions
 from geovec_data.schema import arrow_schema
+from geovec_data.splits.options import SplitOptions
 from geovec_data.store.assign import split_facts, write_splits
 from geovec_data.store.counts import count
 from geovec_data.store.image_shards import write_images

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geovec_data.recipe import SplitOptions
 from geovec_data.splits import Placed, assign
+from geovec_data.splits.options import SplitOptions
 
 DEGREE = 111_195.0
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geovec_data.errors import UserError
-from geovec_data.recipe import SplitOptions
 from geovec_data.splits import Placed, assign
 from geovec_data.splits.by_time import suggest_dates
+from geovec_data.splits.options import SplitOptions
 
 OPTIONS = {
     "image": SplitOptions(method="image", train=0.4, val=0.3, test=0.3),
