@@ -53,7 +53,11 @@ def recipe_list(text: str) -> list[str]:
 def load_mix(name: str) -> MixRecipe | None:
     """Load a mix; None when the name is a corpus's recipe."""
     tree = load_tree(name)
-    return validate(MixRecipe, tree, f"recipe {name}") if "mix" in tree else None
+    return (
+        validate(MixRecipe, tree, "geovec-data describe recipe=rsmeb_train, a mix to take as a model", f"{name}: ")
+        if "mix" in tree
+        else None
+    )
 
 
 def choose(names: Sequence[str]) -> tuple[list[Chosen], dict[str, str] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geovec_data.chosen import choose, load_mix, recipe_list
 from geovec_data.options import help_lines
@@ -18,11 +18,22 @@ class DescribeConfig(BaseModel):
     """Options of `geovec-data describe`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    recipe: str = Field(description="recipe or mix, or the path of your own .yaml; or [a,b,…]")
+    recipe: str | None = Field(None, description="recipe or mix, or the path of your own .yaml; or [a,b,…]")
+    reader: str | None = Field(
+        None, description="reader: the layout it reads and its options, for a recipe of your own"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> DescribeConfig:
+        if (self.recipe is None) == (self.reader is None):
+            raise ValueError("give recipe=NAME, or reader=NAME")
+        return self
 
 
 def list_recipes() -> dict[str, Any]:
-    """List the shipped recipes and mixes."""
+    """List the shipped recipes, mixes and readers."""
+    from geovec_data.readers import reader_names
+
     rows = []
     for name in recipe_names():
         r = load_recipe(name)
@@ -34,7 +45,8 @@ def list_recipes() -> dict[str, Any]:
     if mixes:
         human += ["", *columns([("mix", "of recipes", "title"), *((n, str(count), t) for n, t, count in mixes)])]
     human += ["", "verified: read against real files, or against the authors' documentation only."]
-    human += ["geovec-data describe recipe=NAME tells where to get a corpus and the layout expected."]
+    human += ["geovec-data describe recipe=NAME tells where to get a corpus and the layout expected;"]
+    human += [f"describe reader=NAME what a recipe of your own can read: {', '.join(reader_names())}."]
     return {
         "command": "list",
         "recipes": [dict(zip(head, row, strict=True)) for row in rows],
@@ -50,13 +62,33 @@ def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def describe(config: DescribeConfig) -> dict[str, Any]:
-    """Describe one recipe, or a mix, or what several recipes give together."""
+    """Describe one recipe, or a mix, or what several recipes give together; or a reader."""
+    if config.recipe is None:
+        return _reader(config.reader or "")
     chosen, head = choose(recipe_list(config.recipe))
     if len(chosen) > 1 or head is not None:
         from geovec_data.describe_mix import describe_mix
 
         return describe_mix(config.recipe, chosen, head)
     return _one(config.recipe)
+
+
+def _reader(name: str) -> dict[str, Any]:
+    from geovec_data.readers import get_reader
+
+    reader = get_reader(name)
+    using = [n for n in recipe_names() if load_recipe(n).reader.name == name]
+    human = [
+        f"reader {name}: {next(iter((reader.__doc__ or '').splitlines()), '')}",
+        f"recipes   {', '.join(using) or 'none yet'}",
+        "",
+        "layout:",
+        *_indent(reader.layout),
+        "",
+        "options:",
+        *help_lines(reader.Options, "reader."),
+    ]
+    return {"command": "describe", "reader": name, "recipes": using, "human": human}
 
 
 def _one(name: str) -> dict[str, Any]:

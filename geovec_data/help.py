@@ -15,7 +15,7 @@ EXAMPLES = {
     "report": "geovec-data report dataset=data/demo model=runs/demo",
     "stats": "geovec-data stats dataset=data/demo",
     "verify": "geovec-data verify dataset=data/demo",
-    "describe": "geovec-data describe recipe=rsvg",
+    "describe": "geovec-data describe recipe=rsvg        (or reader=voc)",
     "list": "geovec-data list",
 }
 

@@ -83,13 +83,13 @@ def make_job(config: CorpusConfig, located: Located, out: Path) -> Job:
     for task in config.tasks:
         get_task(task)  # an unknown name is told here, not in a worker
     checks = dict(config.checks.model_extra or {})
-    validate(CheckOptions, checks, "checks")
+    validate(CheckOptions, checks, f"geovec-data describe recipe={config.name}")
     options = config.reader.options | located.reader_options
     if config.split.method == "official" and "official_split" in _reader_fields(config.reader.name):
         options["official_split"] = True
     chip = None if config.chip is None else {"size": config.chip.size, **(config.chip.model_extra or {})}
     if chip is not None:
-        validate(ChipOptions, chip, "chip")
+        validate(ChipOptions, chip, f"geovec-data describe recipe={config.name}")
     return Job(
         corpus=config.name,
         root=located.root,

@@ -190,9 +190,12 @@ def validate(model: type[M], tree: dict[str, Any], command: str, prefix: str = "
                 lines.append(
                     f"unknown option '{where}'.{suggest(where, [prefix + n for n in _names(model, e['loc'])])}"
                 )
+            elif not where:  # of the options together, in words of the model's own
+                lines.append(str(e["msg"]).removeprefix("Value error, "))
             else:
                 lines.append(f"{where}={e['input']!r}: {e['msg']}")
-        raise UserError("; ".join(lines) + f". See: {command} --help") from error
+        see = command if "=" in command else f"{command} --help"
+        raise UserError("; ".join(line.rstrip(".") for line in lines) + f". See: {see}") from error
 
 
 def _names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:

@@ -246,7 +246,9 @@ def load_tree(name: str) -> dict[str, Any]:
 
 def load_recipe(name: str) -> Recipe:
     """Load a recipe without overrides."""
-    return validate(Recipe, load_tree(name), f"recipe {name}")
+    return validate(
+        Recipe, load_tree(name), "geovec-data describe recipe=rsicd, a recipe to take as a model", f"{name}: "
+    )
 
 
 SAMPLE_OWN = ("package", "version", "sha256", "members", "note")

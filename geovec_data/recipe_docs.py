@@ -46,7 +46,24 @@ def page() -> str:
     lines += ["## Where to get each, and what it is", ""]
     for recipe in recipes:
         lines += _section(recipe)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_readers(recipes)])
+
+
+def _readers(recipes: list[Recipe]) -> list[str]:
+    """Return a section on the layouts that readers know, for a recipe of one's own."""
+    from geovec_data.readers import get_reader, reader_names
+
+    lines = [
+        "## Layouts that readers know",
+        "",
+        "For a corpus of your own: see [add-a-corpus.md](add-a-corpus.md).",
+        "",
+    ]
+    for name in reader_names():
+        using = ", ".join(r.name for r in recipes if r.reader.name == name)
+        lines += [f"### Reader `{name}`", "", f"Used by: {using or 'no shipped recipe'}.", "", "```text"]
+        lines += [*get_reader(name).layout.splitlines(), "```", ""]
+    return lines
 
 
 def _row(r: Recipe) -> str:

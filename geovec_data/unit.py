@@ -65,7 +65,9 @@ def make_reader(job: Job) -> Reader:
     from geovec_data.readers import get_reader
 
     kind = get_reader(job.reader)
-    return kind(job.root, validate(kind.Options, job.reader_options, f"reader {job.reader}"), job.corpus)
+    return kind(
+        job.root, validate(kind.Options, job.reader_options, f"geovec-data describe reader={job.reader}"), job.corpus
+    )
 
 
 def file_digest(path: Path) -> str:

@@ -37,6 +37,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("data", "bulid", "Did you mean 'build'"),
         ("data", "build recipe=rsgv out=x", "Did you mean 'rsvg'"),
         ("data", "build out=x", "recipe=… is needed"),
+        ("data", "describe", "give recipe=NAME, or reader=NAME"),
+        ("data", "describe reader=yolo", "Did you mean 'yolo_txt'"),
         ("data", "build recipe=rsicd out=x", "source.root=<folder>"),
         ("data", "build recipe=rsvg out=x", "source=sample"),
         ("data", "build recipe=rsicd sorce.root=x out=x", "Did you mean 'source.root'"),
@@ -132,3 +134,13 @@ def test_interrupt_says_how_to_continue(tmp_path: Path) -> None:
     assert "interrupted" in said
     assert "Traceback" not in said
     assert main(command[3:]) == 0
+
+
+def test_readers_are_described_for_recipes_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "reader=yolo_txt"]) == 0
+    told = capsys.readouterr().out
+    assert "classes.names" in told
+    assert "reader.split_files" in told
+    assert "simd" in told
+    assert main(["list"]) == 0
+    assert "yolo_txt" in capsys.readouterr().out
