@@ -16,7 +16,7 @@ USAGE = f"""geovec-data {__version__}: remote-sensing corpora and OSM labels →
 usage: geovec-data COMMAND key=value …        (Hydra's grammar; no dashes)
 
   list                                        the recipes, their tasks, licences and how they were verified
-  describe recipe=NAME | reader=NAME          source, licence, layout on disk, tasks and options; of a reader: its layout
+  describe recipe=NAME | reader=NAME          source, licence, layout on disk, tasks, options; of a reader: its layout
   build    recipe=NAME source.root=DIR out=DIR     build a dataset, or continue it; source=sample where there is one
            recipe=[A,B] sources.A.root=DIR …       … of several corpora at once
   stats    dataset=DIR                        counts by task, split, category and reject reason
