@@ -43,6 +43,7 @@ CODES: dict[str, str] = {
     "unstated_answer": "an answer that is not among those stated for its kind of question",
     "duplicate_region": "a second region with the same box and category",
     "duplicate_image": "an image whose bytes another entry has already",
+    "near_duplicate": "an image that looks like another that is kept, under dedup.near=drop",
     "duplicate_key": "a second record for the same image",
     "whole_image_text": "a text about the whole image, which a chip of it cannot carry",
     "outside_extract": "the image lies outside the area that the label file covers",

@@ -126,4 +126,7 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
             f"Queries that several images answer are one example with all of them: {joined['joined']:,} examples were"
             f" joined to {joined['to']:,}."
         )
+    if near := finished.counts.get("near_duplicates"):
+        fate = "were left out" if config.dedup.near == "drop" else "could be left out with dedup.near=drop"
+        notes.append(f"{near['pairs']:,} pairs of images are near-duplicates; {near['images']:,} images {fate}.")
     return notes

@@ -13,6 +13,7 @@ SELECTION = frozenset(
         "outside_extract",
         "no_data",
         "duplicate_image",
+        "near_duplicate",
         "duplicate_region",
         "duplicate_text",
         "whole_image_text",
@@ -45,7 +46,8 @@ def _of_corpus(counts: Mapping[str, Any], corpus: str, limit: float, many: bool)
                 f"{who}{bad:,} of {bad + good:,} {level}s are faulty ({worst}): {bad / (bad + good):.1%}"
                 f" is above {option}.max_reject_fraction={limit:g}."
             )
-    if not kept["scene"] and not rejects.get("scene", {}).get("duplicate_image"):  # all of it may be in another corpus
+    copies = {"duplicate_image", "near_duplicate"} & rejects.get("scene", {}).keys()
+    if not kept["scene"] and not copies:  # all of it may be in another corpus
         every = [(code, n) for by in rejects.values() for code, n in by.items()]
         why = ", ".join(f"{n:,} {code}" for code, n in sorted(every)) or "the source has no entries"
         return f"{who}not one scene was accepted ({why}); there is nothing to build."

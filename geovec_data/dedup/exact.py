@@ -39,15 +39,17 @@ class Copies:
     Attributes:
         gone: (image id, corpus, key) of a copy that goes → corpus and key of the one that stays.
         joined: image id → the columns of the row that stays, as they become.
+        dropped: images of which no row stays (`geovec_data.dedup.near`).
     """
 
     gone: dict[tuple[str, str, str], tuple[str, str]]
     joined: dict[str, Row]
+    dropped: frozenset[str] = frozenset()
 
     def apply(self, table: pa.Table) -> pa.Table:
         """Leave out the copies that go from rows of ``images``, and fill in what the others take over."""
         keys = list(zip(*(table.column(c).to_pylist() for c in ("id", "corpus", "key")), strict=True))
-        kept = [k not in self.gone for k in keys]
+        kept = [k not in self.gone and k[0] not in self.dropped for k in keys]
         table = table.filter(pa.array(kept, pa.bool_()))
         images = [k[0] for k, keep in zip(keys, kept, strict=True) if keep]
         if not any(i in self.joined for i in images):

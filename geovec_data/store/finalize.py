@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 from geovec_data import leaks
 from geovec_data.compositions.compose import compose
 from geovec_data.compositions.options import ComposeOptions
-from geovec_data.dedup.exact import Copies, find_copies
+from geovec_data.dedup.exact import find_copies
+from geovec_data.dedup.filters import rows_that_stay
+from geovec_data.dedup.near import find_near
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.dedup.queries import REWRITTEN, join_queries
+from geovec_data.dedup.removed import removed
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.options import SplitOptions
 from geovec_data.store.assign import split_facts, write_splits
@@ -88,11 +91,14 @@ def finalize(
         con.execute(f"SET temp_directory='{quoted(spill)}'; SET max_temp_directory_size='{SPILL_LIMIT}'")
         shards: list[Shard] = []
         copies = find_copies(con, staging, units, dedup)
+        near = find_near(con, staging, units, copies, dedup, threads)
+        copies = replace(copies, dropped=frozenset(near.gone))
+        stays = rows_that_stay(con, staging, units, near.gone)
         disk = _Flusher(fresh)
         shards += disk.add(write_images(fresh, staging, units, copies))
         for table in _KEYS:
-            shards += disk.add(_merge(con, fresh, staging, units, table))
-        shards += disk.add(_rejects(con, fresh, staging, units, copies))
+            shards += disk.add(_merge(con, fresh, staging, units, table, stays.get(table)))
+        shards += disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
         for table in ("images", "rejects", *_KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
@@ -100,8 +106,8 @@ def finalize(
         found = leaks.report(con, {o.method for o in options.values()})
         shards, joined = join_queries(con, fresh, shards) if dedup.queries else (shards, {})
         counts = count(con, fresh, shards) | split_facts(con, options)
-        if joined:
-            counts["joined_queries"] = joined
+        counts |= {"joined_queries": joined} if joined else {}
+        counts |= {"near_duplicates": near.counts} if near.counts else {}
         disk.finish(shards)
     finally:
         con.close()
@@ -149,14 +155,15 @@ class _Flusher:
 
 
 def _merge(
-    con: duckdb.DuckDBPyConnection, fresh: Path, staging: Path, units: list[UnitRecord], table: str
+    con: duckdb.DuckDBPyConnection, fresh: Path, staging: Path, units: list[UnitRecord], table: str, stays: str | None
 ) -> list[Shard]:
     source = staged(con, staging, units, table)
     if source is None:
         return write_stream(fresh, table, [])
     names = arrow_schema(table).names
     key = _KEYS[table]
-    sql = f"SELECT {', '.join(names)} FROM {source} ORDER BY {', '.join(key)}"
+    where = f" WHERE {stays}" if stays else ""
+    sql = f"SELECT {', '.join(names)} FROM {source}{where} ORDER BY {', '.join(key)}"
     return write_stream(fresh, table, _unique(stream(con, sql, table), key))
 
 
@@ -197,25 +204,10 @@ def _rejects(
     fresh: Path,
     staging: Path,
     units: list[UnitRecord],
-    copies: Copies,
+    gone: pa.Table,
 ) -> list[Shard]:
     schema = arrow_schema("rejects")
-    extra = pa.Table.from_pylist(
-        [
-            {
-                "corpus": corpus,
-                "path": key,
-                "stage": "final",
-                "code": "duplicate_image",
-                "detail": f"byte-identical to {first if of == corpus else f'{of}: {first}'}, which is kept; its labels"
-                " and texts are joined to it",
-                "level": "scene",
-            }
-            for (_, corpus, key), (of, first) in copies.gone.items()
-        ],
-        schema=schema,
-    )
-    con.register("_duplicates", extra)
+    con.register("_duplicates", gone)
     source = staged(con, staging, units, "rejects")
     union = "SELECT * FROM _duplicates" + (f" UNION ALL SELECT * FROM {source}" if source else "")
     names = ", ".join(schema.names)

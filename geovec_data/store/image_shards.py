@@ -20,7 +20,7 @@ PACKED = 32 << 20
 def write_images(fresh: Path, staging: Path, units: list[UnitRecord], copies: Copies) -> list[Shard]:
     """Link big image files as they are; pack small ones and those that lose a duplicate."""
     shards: list[Shard] = []
-    affected = set(copies.joined)
+    affected = {*copies.joined, *copies.dropped}
     writer: ShardWriter | None = None
     written = 0
 
