@@ -13,6 +13,7 @@ from geovec_data.errors import UserError
 from geovec_data.images import BadImage, confine, is_inside
 from geovec_data.readers import _parquet
 from geovec_data.readers._columns import Columns, image_cell
+from geovec_data.readers._embedded import embedded_scene
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers._rows import TEXT_TABLES, Numbered, TextFormat, rows
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
@@ -171,30 +172,6 @@ class Table(Reader):
                 yield embedded_scene(row, columns, self.corpus, f"{where}/{number:07d}", self._file_split(where))
         except _parquet.BrokenTable as error:
             yield Reject(corpus=self.corpus, path=entry.key, stage="read", code="bad_annotation", detail=str(error))
-
-
-def embedded_scene(
-    row: dict[str, Any], columns: Columns, corpus: str, key: str, split: str | None = None
-) -> Scene | Reject:
-    """Make a scene of a row that holds its image: bytes, or a struct {bytes, path}.
-
-    Args:
-        row: the cells.
-        columns: which says what.
-        corpus: recipe name.
-        key: name of the row; the image's own file name is put behind it, so that rules of `origins` can match it.
-        split: official split, when the reader knows it.
-    """
-    cell = image_cell(row, columns)
-    name = row.get(columns.name.removesuffix("?")) if columns.name else None
-    if isinstance(cell, dict):
-        name, cell = name or cell.get("path"), cell.get("bytes")
-    if isinstance(name, str) and (base := PurePosixPath(name.replace("\\", "/")).name):
-        key = f"{key}/{base}"
-    if not isinstance(cell, bytes) or not cell:
-        code = "empty_file" if cell == b"" else "missing_image"
-        return Reject(corpus=corpus, path=key, stage="read", code=code, detail="the row holds no image")
-    return columns.scene([row], corpus, key, path=key, data=cell, split=split)
 
 
 def _refused(key: str, code: str, detail: str) -> Entry:
