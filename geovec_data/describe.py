@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geovec_data.chosen import choose, load_mix, recipe_list
+from geovec_data.compositions.options import ComposeOptions
 from geovec_data.options import help_lines
 from geovec_data.recipe import load_recipe, mix_names, recipe_names
 from geovec_data.splits.options import SPLITS, SplitOptions
@@ -131,6 +132,10 @@ def _one(name: str) -> dict[str, Any]:
         from geovec_data.chips import ChipOptions
 
         human += ["", "options of the chips:", *help_lines(ChipOptions, "chip.")]
+    if any(get_task(t).composed for t in r.tasks):
+        said = r.compose.model_dump(exclude_defaults=True) or "none"
+        human += ["", f"options of the compositions (this recipe sets {said}):"]
+        human += help_lines(ComposeOptions, "compose.")
     human += ["", "all other options: geovec-data build --help"]
     return {"command": "describe", "recipe": r.model_dump(mode="json"), "human": human}
 

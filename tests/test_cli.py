@@ -84,6 +84,13 @@ def test_help_is_enough_to_find_the_way(line: str, capsys: pytest.CaptureFixture
     assert len(out.splitlines()) >= 5
 
 
+def test_describe_tells_the_options_of_compositions_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "recipe=patterncom"]) == 0
+    assert "compose.per_image" in capsys.readouterr().out
+    assert main(["describe", "recipe=rsicd"]) == 0
+    assert "compose.per_image" not in capsys.readouterr().out
+
+
 def test_every_option_has_a_description() -> None:
     from geovec_data.help import _model
     from geovec_data.options import help_lines

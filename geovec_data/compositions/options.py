@@ -11,12 +11,12 @@ class ComposeOptions(BaseModel):
     """How changes of scenes are derived; heeded where the recipe lists the task `composed_to_image`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    per_image: int = Field(4, ge=0, description="most changes asked of one query image, chosen by hash; 0: all")
+    per_image: int = Field(2, ge=0, description="most changes asked of one query image, chosen by hash; 0: all")
     per_change: int = Field(
-        200, ge=0, description="most query images of one change in a split, chosen by hash; 0: all of them"
+        100, ge=0, description="most query images of one change in a split, chosen by hash; 0: all of them"
     )
     most_targets: int = Field(
-        1000, ge=0, description="a change that more images of the split answer is left out as too easy; 0: none is"
+        200, ge=0, description="a change that more images of the split answer is left out as too easy; 0: none is"
     )
     phrasing: Literal["varied", "plain"] = Field(
         "varied", description="varied: several wordings, by hash; plain: the bare value, or with/without the category"
