@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError, suggest
+from geovec_data.images import is_inside
 from geovec_data.readers._cells import SPLIT_NAMES
 from geovec_data.readers._columns import Columns, image_cell
 from geovec_data.readers._embedded import embedded_scene
@@ -128,10 +129,16 @@ class Hub(Reader):
         cell = image_cell(row, columns)
         path = cell.get("path") if isinstance(cell, dict) and not cell.get("bytes") else cell
         if isinstance(path, str) and path:  # an image folder: the file itself
-            inside = os.path.relpath(path, self.root) if Path(path).is_absolute() else path
-            name = inside.replace(os.sep, "/")
+            name = self._inside(path)
             return columns.scene([row], self.corpus, name, path=name, split=split)
         return embedded_scene(row, columns, self.corpus, key, split)
+
+    def _inside(self, path: str) -> str:
+        """Return a file's path below the root, which `datasets` may name by its real folder."""
+        if not Path(path).is_absolute():
+            return path.replace(os.sep, "/")
+        ways = [os.path.relpath(path, root).replace(os.sep, "/") for root in (self.root, self.root.resolve())]
+        return next((way for way in ways if is_inside(way)), ways[0])
 
 
 def _undecoded(data: Any) -> Any:

@@ -69,6 +69,14 @@ def test_an_image_folder_keeps_its_files(tmp_path: Path) -> None:
     }
 
 
+def test_a_root_behind_a_link_keeps_its_names(tmp_path: Path) -> None:
+    save(tmp_path / "real" / "train" / "pond" / "pond_0.jpg", 0, 16)
+    save(tmp_path / "real" / "train" / "lake" / "lake_0.jpg", 1, 16)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    scenes, _ = read(tmp_path / "link", columns={"scene_class": "label"})
+    assert sorted(s.path for s in scenes) == ["train/lake/lake_0.jpg", "train/pond/pond_0.jpg"]
+
+
 def test_columns_and_layouts_are_told(tmp_path: Path) -> None:
     made(1).save_to_disk(str(tmp_path / "s"))
     with pytest.raises(UserError, match=r"no column 'captions'\. Did you mean 'caption'"):
