@@ -13,6 +13,7 @@ from typing import Any
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
 from geovec_data.jobs import Part, prepare, units_of
+from geovec_data.leaks.words import leak_lines
 from geovec_data.plan import forget, pending, same_content
 from geovec_data.progress import bar, say
 from geovec_data.recipe import BuildConfig
@@ -62,7 +63,7 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
 
         dataset = Dataset(out)
         ensure_catalog(dataset)
-        return _summary(config, parts, dataset.manifest.counts, done=[], unchanged=True)
+        return _summary(config, parts, dataset.manifest.counts, dataset.manifest.leaks, done=[], unchanged=True)
     process = engine(config.engine, config.ray_address)
     staging.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
@@ -104,13 +105,20 @@ def _finish(
     records = [journal.units[u.name] for u in units_of(parts)]
     splits = {p.name: p.config.split for p in parts}
     compositions = {p.name: p.config.compose for p in parts if p.composed}
-    finished = finalize(out, out / "staging", records, splits, compositions, config.dedup, workers)
+    known = {p.name: p.config.known_leaks for p in parts if p.config.split.method == "official"}
+    finished = finalize(out, out / "staging", records, splits, compositions, config.dedup, config.leaks, known, workers)
     swap_in(out, BUILD_TABLES)
-    verdict = reject_verdict(finished.counts["corpora"], {p.name: p.config.checks.max_reject_fraction for p in parts})
-    if verdict:
-        summary = _summary(config, parts, finished.counts, done=done, unchanged=False) | {"failed": verdict}
+    limits = {p.name: p.config.checks.max_reject_fraction for p in parts}
+    where = f"{out / 'rejects'} (every refused row)"
+    fault = reject_verdict(finished.counts["corpora"], limits)
+    if not fault and finished.leak:
+        fault, where = finished.leak, f"{out / 'leaks'} (every pair)"
+    if fault:
+        summary = _summary(config, parts, finished.counts, finished.leaks, done=done, unchanged=False) | {
+            "failed": fault
+        }
         (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-        raise DataFault(verdict + f" Every refused row is in {out / 'rejects'}, counts in {out / 'summary.json'}.")
+        raise DataFault(f"{fault} See {where} and {out / 'summary.json'} (counts).")
     manifest = manifest_of(config, parts, finished)
     (out / "README.md").write_text(card(manifest), encoding="utf-8")
     temporary = out / (MANIFEST + ".tmp")
@@ -118,11 +126,17 @@ def _finish(
     temporary.replace(out / MANIFEST)
     write_catalog(Dataset(out))
     journal.finish(key)
-    return _summary(config, parts, finished.counts, done=done, unchanged=False)
+    return _summary(config, parts, finished.counts, finished.leaks, done=done, unchanged=False)
 
 
 def _summary(
-    config: BuildConfig, parts: Sequence[Part], counts: dict[str, Any], *, done: list[str], unchanged: bool
+    config: BuildConfig,
+    parts: Sequence[Part],
+    counts: dict[str, Any],
+    leaks: dict[str, Any],
+    *,
+    done: list[str],
+    unchanged: bool,
 ) -> dict[str, Any]:
     """Say what was built: in all, and by corpus; `done` names the corpus of each unit that was done."""
     examples = counts["rows"]["examples"]
@@ -143,6 +157,7 @@ def _summary(
             ]
         if rejected:
             human.append("refused: " + ", ".join(f"{k} {v:,}" for k, v in counts["rejects"].items()))
+        human += [f"leak: {line}" for line in leak_lines(leaks) if line]
     if config.skipped:
         human.append(f"skipped, no place given: {', '.join(config.skipped)}")
     return {
@@ -155,6 +170,7 @@ def _summary(
         "corpora": corpora,
         "skipped": list(config.skipped),
         "counts": counts,
+        "leaks": leaks,
         "human": human,
     }
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data import ids, images
 from geovec_data.clip import visible_part
-from geovec_data.phash import phash
+from geovec_data.phash import hash_of, thumbnail
 from geovec_data.questions import check_questions
 from geovec_data.records import Region, Reject, Scene
 from geovec_data.unicode import no_unicode
@@ -94,8 +94,8 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
         options: the limits.
 
     Returns:
-        The scene with `data`, `image_id`, `format`, `width`, `height` and `phash` set, every box inside the image
-        and every text once; or None. And the rejects: of level ``scene`` exactly when the scene is None.
+        The scene with `data`, `image_id`, `format`, `width`, `height`, `phash` and `thumb` set, every box inside
+        the image and every text once; or None. And the rejects: of level ``scene`` exactly when the scene is None.
     """
     ledger = Ledger(scene)
     try:
@@ -107,7 +107,7 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
         if fault := scene_fault(scene, width, height):
             raise images.BadImage(*fault)
         name = images.format_name(image)
-        print_ = phash(images.decode_gray(image))
+        thumb = thumbnail(images.decode_gray(image))
     except images.BadImage as bad:
         ledger.add(bad.code, bad.detail)
         return None, ledger.rejects
@@ -125,7 +125,8 @@ def check(scene: Scene, root: Path, options: CheckOptions) -> tuple[Scene | None
         format=name,
         width=width,
         height=height,
-        phash=print_,
+        phash=hash_of(thumb),
+        thumb=thumb,
         regions=regions,
         captions=captions,
         questions=questions,

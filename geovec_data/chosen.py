@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.errors import UserError, suggest
+from geovec_data.leaks.options import LeakOptions
 from geovec_data.options import validate
 from geovec_data.recipe import find_recipe, load_tree, recipe_names
 
@@ -24,6 +25,7 @@ class MixRecipe(BaseModel):
     mix: dict[str, dict[str, Any] | None] = Field(
         description="recipe → cap, weight and any other override; `recipe:` names a file of your own"
     )
+    leaks: LeakOptions = LeakOptions()
     leaves_out: dict[str, str] = Field({}, description="recipe → why it is not in this mix")
 
 
@@ -60,17 +62,18 @@ def load_mix(name: str) -> MixRecipe | None:
     )
 
 
-def choose(names: Sequence[str]) -> tuple[list[Chosen], dict[str, str] | None]:
+def choose(names: Sequence[str]) -> tuple[list[Chosen], dict[str, Any] | None]:
     """Load the recipes named, by corpus name.
 
     Returns:
-        The corpora sorted by name; and name, title and summary of the mix when one mix is all that is named.
+        The corpora sorted by name; and name, title, summary and leak policies of the mix when one mix is all that
+        is named.
 
     Raises:
         UserError: for an unknown recipe, a mix within a mix, or a corpus that is named twice.
     """
     found: list[tuple[str, Chosen]] = []
-    head: dict[str, str] | None = None
+    head: dict[str, Any] | None = None
     for name in names:
         mix = load_mix(name)
         if mix is None:
@@ -78,7 +81,7 @@ def choose(names: Sequence[str]) -> tuple[list[Chosen], dict[str, str] | None]:
         else:
             found += [(f"{corpus} of {name}", c) for corpus, c in _mixed(name, mix).items()]
             if len(names) == 1:
-                head = {"name": mix.name, "title": mix.title, "summary": mix.summary}
+                head = mix.model_dump(include={"name", "title", "summary", "leaks"}, exclude_unset=True)
     by_name: dict[str, str] = {}
     for said, chosen in found:
         if chosen.name in by_name:

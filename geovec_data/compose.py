@@ -51,7 +51,7 @@ def load_build(arguments: Sequence[str], command: str) -> BuildConfig:
         corpora, skipped = _present(corpora, skip=run.get("skip_missing") is True)
     if head is None:
         head = _heading(corpora)
-    return validate(BuildConfig, {**run, **head, "corpora": tuple(corpora), "skipped": skipped}, command)
+    return validate(BuildConfig, {**merge(head, run), "corpora": tuple(corpora), "skipped": skipped}, command)
 
 
 def _recipes(arguments: Sequence[str], command: str) -> tuple[list[str], list[str]]:

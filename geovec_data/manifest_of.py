@@ -110,9 +110,11 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
     if empty:
         notes.append(f"Tasks that this data cannot exercise: {', '.join(empty)}.")
     official = [p.config.title for p in parts if p.config.split.method == "official"]
-    n = finished.leaks["image"]["count"]
-    if official and n:
-        notes.append(f"The official split puts {n:,} images into train and a held-out split; split=image does not.")
+    image = finished.leaks["image"]
+    if official and image["count"] and not image["policy"].startswith("drop"):
+        notes.append(
+            f"The official split puts {image['count']:,} images into train and a held-out split; split=image does not."
+        )
     if unused := finished.counts.get("unused_by_reason"):
         why = ", ".join(f"{reason} ({n:,})" for reason, n in unused.items())
         notes.append(f"The split leaves {sum(unused.values()):,} images unused: {why}.")

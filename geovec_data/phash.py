@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SIDE = 32
+from geovec_data.schema import THUMB_SIDE
+
+SIDE = THUMB_SIDE
 _LOW = 8
 # The cosines are scaled to integers: every sum below stays under 2^53, so a float64 product is exact in whatever
 # order a BLAS adds. The hash is then the same on every machine, and a flat image hashes to one fixed value.
@@ -25,22 +27,32 @@ _DCT: NDArray[np.float64] = np.rint(np.cos(_ANGLES) * _SCALE)
 _DCT_T = np.ascontiguousarray(_DCT.T)
 
 
-def phash(gray: Image.Image) -> str:
-    """Hash an 8-bit grey image of any size.
+def thumbnail(gray: Image.Image) -> bytes:
+    """Reduce an 8-bit grey image of any size to SIDE × SIDE pixels, row by row.
 
     Args:
         gray: image of mode ``L``; decode it at reduced size where the format can (64 px a side are enough).
+    """
+    return gray.resize((SIDE, SIDE), Image.Resampling.BILINEAR).tobytes()
+
+
+def hash_of(thumb: bytes) -> str:
+    """Hash a thumbnail.
 
     Returns:
         16 hex digits; the first bit is the lowest frequency, row by row.
     """
-    small = gray.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    pixels = np.frombuffer(small.tobytes(), dtype=np.uint8).reshape(SIDE, SIDE).astype(np.float64)
+    pixels = np.frombuffer(thumb, dtype=np.uint8).reshape(SIDE, SIDE).astype(np.float64)
     low = (_DCT @ pixels @ _DCT_T).ravel()
     ranked = np.sort(low)
     middle = _LOW * _LOW // 2
     bits = 2.0 * low > ranked[middle - 1] + ranked[middle]
     return np.packbits(bits).tobytes().hex()
+
+
+def phash(gray: Image.Image) -> str:
+    """Hash an 8-bit grey image of any size: `thumbnail`, then `hash_of`."""
+    return hash_of(thumbnail(gray))
 
 
 def distance(one: str, other: str) -> int:

@@ -17,6 +17,7 @@ from geovec_data.errors import UserError
 from geovec_data.ids import digest
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.recipe import CorpusConfig
+from geovec_data.rows import Emitter
 from geovec_data.schema import SCHEMA_VERSION
 from geovec_data.store.journal import Journal, UnitRecord, unit_record
 from geovec_data.store.staging import staged_name
@@ -32,7 +33,8 @@ def recipe_fingerprint(config: CorpusConfig) -> str:
     parts = {k: tree[k] for k in CONTENT_KEYS}
     checks = {k: v for k, v in tree["checks"].items() if k != "max_reject_fraction"}
     official = config.split.method == "official"
-    return digest(json.dumps([parts, checks, official, config.units, SCHEMA_VERSION, __version__], sort_keys=True))
+    made = [SCHEMA_VERSION, list(Emitter.TABLES), __version__]
+    return digest(json.dumps([parts, checks, official, config.units, made], sort_keys=True))
 
 
 def plan(reader: Reader, recipe: str, config: CorpusConfig) -> tuple[list[Unit], int]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.errors import UserError, suggest
+from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.options import merge, validate
 from geovec_data.origins import OriginRule
 from geovec_data.splits.options import SplitOptions
@@ -108,6 +109,12 @@ class Recipe(_Part):
     checks: CheckSpec = CheckSpec()
     split: SplitOptions = SplitOptions()
     compose: ComposeOptions = ComposeOptions()
+    known_leaks: tuple[Rule, ...] = Field(
+        (),
+        description="rules (image, near, lineage, footprint, caption) by which this corpus's own official split is"
+        " known to leak within the corpus: reported, unless leaks.<rule> is given; other splits and pairs with other"
+        " corpora fail all the same",
+    )
     sample: dict[str, Any] | None = Field(None, description="a small real sample that needs no account")
 
 
@@ -146,6 +153,7 @@ class RunOptions(_Part):
     rehash: bool = Field(False, description="compare content, not size and time, to find what changed")
     skip_missing: bool = Field(False, description="build without the corpora whose place is not given")
     dedup: DedupOptions = DedupOptions()
+    leaks: LeakOptions = LeakOptions()
 
 
 class BuildOptions(CorpusConfig, RunOptions):

@@ -79,7 +79,7 @@ class Scene:
     """One image and all that is known of it.
 
     A reader fills what the corpus says; the checks verify it against the pixels and fill `image_id`,
-    `width`, `height`, `format` and `phash`. After the checks `data` is set and every box is inside the image.
+    `width`, `height`, `format`, `phash` and `thumb`. After the checks `data` is set and every box is inside the image.
 
     Attributes:
         key: unique in its corpus: the image's source-relative posix path, for a chip ``path#x0,y0,x1,y1``.
@@ -113,6 +113,7 @@ class Scene:
         image_id: content hash of `data`; empty before the checks.
         format: ``JPEG``, ``PNG``, ``TIFF``, …; empty before the checks.
         phash: 64-bit perceptual hash as 16 hex digits; empty before the checks.
+        thumb: 32 × 32 grey pixels, row by row; empty before the checks.
     """
 
     key: str
@@ -145,6 +146,7 @@ class Scene:
     image_id: str = ""
     format: str = ""
     phash: str = ""
+    thumb: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def wkb_polygon(ring: tuple[float, ...]) -> bytes | None:
 class Emitter:
     """Collects everything that is not image bytes: regions, items, examples, qrels, pool, rejects."""
 
-    TABLES = ("regions", "items", "examples", "qrels", "pool", "rejects")
+    TABLES = ("regions", "items", "examples", "qrels", "pool", "rejects", "thumbs")
 
     def __init__(self, corpus: str, variants: dict[str, int]) -> None:
         self._corpus = corpus

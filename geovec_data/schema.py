@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
+THUMB_SIDE = 32  # pixels
 
 POINTS = pa.list_(pa.float64())
 STRINGS = pa.list_(pa.string())
@@ -141,6 +142,22 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("split", _S, "train, val, test, or unused; an official split by object can name several"),
         _c("reason", _S, "the rule that decided"),
     ),
+    "leaks": (
+        _c("rule", _S, "image, near, lineage, footprint or caption"),
+        _c("train", _S, "id of the image in train"),
+        _c("held_out", _S, "id of the image in val or test"),
+        _c("split", _S, "val or test"),
+        _c("train_key", _S, "corpus and key of the first"),
+        _c("held_out_key", _S, "corpus and key of the second"),
+        _c("score", _F, "near: concordance of the thumbnails; else 1"),
+        _c("detail", _S, "what they share"),
+        _c("partners", _I, "training images that the rule found for `held_out` (caption: for this caption of it)"),
+        _c(
+            "policy",
+            _S,
+            "what the gate did: fail, drop_train, drop_test, report, or known (reported, as the recipe says)",
+        ),
+    ),
     "rejects": (
         _c("corpus", _S, "recipe name"),
         _c("path", _S, "source-relative path of the file or record"),
@@ -148,6 +165,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("code", _S, "the reason, one word"),
         _c("detail", _S, "the reason, one sentence"),
         _c("level", _S, "what was lost: scene, region or text"),
+    ),
+    "thumbs": (
+        _c("image", _S, "image id; this table stays in staging"),
+        _c("thumb", pa.binary(), "the image as 32 × 32 grey pixels, row by row"),
     ),
     "candidates": (
         _c("example", _S, "example id"),
@@ -167,7 +188,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-BUILD_TABLES = ("images", "regions", "items", "examples", "qrels", "pool", "splits", "image_splits", "rejects")
+BUILD_TABLES = ("images", "regions", "items", "examples", "qrels", "pool", "splits", "image_splits", "leaks", "rejects")
 
 
 def arrow_schema(table: str) -> pa.Schema:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.dataset import Dataset
+from geovec_data.leaks.words import leak_words
 from geovec_data.store.by_corpus import HEAD, by_corpus
 from geovec_data.store.catalog import ensure_catalog
 
@@ -46,7 +47,7 @@ def run(config: StatsConfig) -> dict[str, Any]:
         if counts[key]:
             human += ["", f"{title}:"] + [f"  {k:<28} {v:>10,}" for k, v in counts[key].items()]
     human += ["", "on both sides of a split:"]
-    human += [f"  {rule:<10} {f['count']:,} of {f['of']:,} {f['unit']}" for rule, f in dataset.manifest.leaks.items()]
+    human += [f"  {leak_words(rule, found)}" for rule, found in dataset.manifest.leaks.items()]
     human += [f"note: {n}" for n in dataset.manifest.notes]
     return {"command": "stats", "counts": counts, "leaks": dataset.manifest.leaks, "human": human}
 

@@ -175,6 +175,7 @@ class UnitWorker:
 
     def _emit(self, scene: Scene, emitter: Emitter) -> None:
         emitter.next_scene()
+        emitter.tables["thumbs"].add(scene.image_id, scene.thumb)
         regions = emitter.regions(scene)
         by_box: dict[Box, str] = {r.box: i for r, i in zip(scene.regions, regions, strict=True)}
         key = ids.digest("scene", scene.origin)

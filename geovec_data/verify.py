@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data import ids
 from geovec_data.dataset import Dataset, as_segments
+from geovec_data.leaks.unlisted import UNLISTED
 from geovec_data.progress import bar
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.by_corpus import by_corpus
@@ -40,6 +41,8 @@ KEYS: tuple[tuple[str, str, str], ...] = (
     ("pool", "image", "images.id"),
     ("images", "id", "image_splits.image"),
     ("image_splits", "image", "images.id"),
+    ("leaks", "train", "images.id"),
+    ("leaks", "held_out", "images.id"),
 )
 UNIQUE = ("images", "regions", "items", "examples")
 # what is wrong → SQL that lists the offenders' ids
@@ -68,6 +71,7 @@ def checks() -> Iterator[tuple[str, str]]:
     for table in UNIQUE:
         yield f"repeated id in {table}", f"SELECT id FROM {table} GROUP BY id HAVING count(*) > 1"
     yield from RULES.items()
+    yield from UNLISTED.items()
 
 
 class VerifyConfig(BaseModel):

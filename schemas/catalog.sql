@@ -99,6 +99,19 @@ CREATE TABLE image_splits (
   "reason" VARCHAR NOT NULL -- the rule that decided
 );
 
+CREATE TABLE leaks (
+  "rule" VARCHAR NOT NULL, -- image, near, lineage, footprint or caption
+  "train" VARCHAR NOT NULL, -- id of the image in train
+  "held_out" VARCHAR NOT NULL, -- id of the image in val or test
+  "split" VARCHAR NOT NULL, -- val or test
+  "train_key" VARCHAR NOT NULL, -- corpus and key of the first
+  "held_out_key" VARCHAR NOT NULL, -- corpus and key of the second
+  "score" DOUBLE NOT NULL, -- near: concordance of the thumbnails; else 1
+  "detail" VARCHAR NOT NULL, -- what they share
+  "partners" INTEGER NOT NULL, -- training images that the rule found for `held_out` (caption: for this caption of it)
+  "policy" VARCHAR NOT NULL -- what the gate did: fail, drop_train, drop_test, report, or known (reported, as the recipe says)
+);
+
 CREATE TABLE rejects (
   "corpus" VARCHAR NOT NULL, -- recipe name
   "path" VARCHAR NOT NULL, -- source-relative path of the file or record
@@ -106,6 +119,11 @@ CREATE TABLE rejects (
   "code" VARCHAR NOT NULL, -- the reason, one word
   "detail" VARCHAR NOT NULL, -- the reason, one sentence
   "level" VARCHAR NOT NULL -- what was lost: scene, region or text
+);
+
+CREATE TABLE thumbs (
+  "image" VARCHAR NOT NULL, -- image id; this table stays in staging
+  "thumb" BLOB NOT NULL -- the image as 32 × 32 grey pixels, row by row
 );
 
 CREATE TABLE candidates (

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from geovec_data.near.windows import SIDE, Floats, operator
+from geovec_data.near.windows import Floats, operator
 
 FRAMES = 8
 """Rotations by 90° and mirror images; frame 0 leaves an image as it is."""
@@ -30,11 +29,6 @@ WEIGHTS: Floats = np.maximum(np.hypot(_u[:, None], _u[None]), 1).astype(np.float
 _v = np.arange(HASHED)
 # lowest frequencies first: they survive a crop best, and the search's bands begin with them
 ORDER = np.argsort((_v[:, None] ** 2 + _v[None] ** 2).ravel(), kind="stable")[1:]
-
-
-def thumbnail(gray: Image.Image) -> bytes:
-    """Reduce an 8-bit grey image of any size to SIDE × SIDE pixels, row by row."""
-    return gray.resize((SIDE, SIDE), Image.Resampling.LANCZOS).tobytes()
 
 
 def coefficients(thumbs: Floats, count: int = COMPARED) -> Floats:

@@ -17,13 +17,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from geovec_data.near.confirm import whole_scores, window_scores
 from geovec_data.near.look import FRAMES, Hashes, coefficients, frame_hashes, turned
 from geovec_data.near.search import Candidates, candidates
-from geovec_data.near.windows import SIDE, Floats, Ints
+from geovec_data.near.windows import Floats, Ints
+from geovec_data.phash import SIDE
 
 MAX_BITS = 14
 """Bits of 63 in which a hash may differ from a window's to be looked at closer."""
-MIN_SCORE = 0.85
+MIN_SCORE = 0.9
 """Concordance of the registered thumbnails from which two images are near-duplicates."""
-MIN_CONTRAST = 1.5
+MIN_CONTRAST = 1.0
 """Standard deviation of a thumbnail, in grey levels, below which an image is too flat to be told from another."""
 LEFT, RIGHT = 1, 2
 BLOCK = 1 << 20  # pairs in memory at a time
@@ -38,7 +39,7 @@ class NearPairs:
     Attributes:
         first: positions of the images of side `LEFT` (without sides: the smaller position).
         second: positions of the others.
-        score: concordance, 0.85–1.
+        score: concordance, `min_score` to 1.
         flat: number of images left out as too flat (`MIN_CONTRAST`): equal bytes are all that could tell them.
     """
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.near.look import HASHED, ORDER, Hashes, frame_hashes, pack, turned
-from geovec_data.near.windows import SIDE, Floats, Ints, coarse_lines, coarse_windows, index, operators
+from geovec_data.near.windows import Floats, Ints, coarse_lines, coarse_windows, index, operators
+from geovec_data.phash import SIDE
 
 BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""

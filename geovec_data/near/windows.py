@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 32
-"""Pixels a side of a thumbnail."""
+from geovec_data.phash import SIDE
+
 STEP = 0.015
 """Fraction of the side between two starts (or ends) of windows."""
 COARSE = 4

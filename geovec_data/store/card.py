@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geovec_data.leaks.words import leak_words, thresholds
 from geovec_data.store.by_corpus import HEAD, by_corpus
 from geovec_data.store.manifest import Manifest
 
@@ -51,7 +52,9 @@ def card(manifest: Manifest) -> str:
         lines += ["", f"Tasks of the recipe without an example here: {', '.join(without)}."]
     lines += ["", "## What stands on both sides of a split", ""]
     for rule, found in m.leaks.items():
-        lines.append(f"- {rule}: {found['count']:,} of {found['of']:,} {found['unit']}" + _note(found))
+        by = [t for t in (thresholds(found), found.get("note", "")) if t]
+        lines.append(f"- {leak_words(rule, found)}." + (f" ({'; '.join(by)})" if by else ""))
+    lines += ["", "`leaks/` lists the pairs: the training image, the held-out one, the rule, and what was done.", ""]
     if m.counts["rejects"]:
         lines += ["", "## Refused rows (in `rejects/`, each with its reason)", ""]
         lines += [f"- `{code}`: {n:,}" for code, n in m.counts["rejects"].items()]
@@ -75,10 +78,6 @@ def _title(m: Manifest) -> str:
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
-
-
-def _note(found: dict[str, object]) -> str:
-    return f" ({found['note']})" if found.get("note") else ""
 
 
 def _yaml(text: str) -> str:

@@ -1,6 +1,6 @@
 """The final stage: staged units → one dataset. Deterministic, and redone whole whenever a unit changed.
 
-Duplicate images are settled, tables sorted and deduplicated, splits assigned, leaks counted; every byte depends on
+Duplicate images are settled, tables sorted and deduplicated, splits assigned, leaks found; every byte depends on
 the units' content and the options only. DuckDB sorts (spilling to a capped folder), pyarrow writes.
 """
 
@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geovec_data import leaks
 from geovec_data.compositions.compose import compose
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.dedup.exact import find_copies
@@ -29,12 +28,14 @@ from geovec_data.dedup.near import find_near
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.dedup.queries import REWRITTEN, join_queries
 from geovec_data.dedup.removed import removed
+from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.options import SplitOptions
 from geovec_data.store.assign import split_facts, write_splits
 from geovec_data.store.counts import count
 from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
+from geovec_data.store.leak_shards import write_leaks
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import quoted, staged, stream, view
 from geovec_data.store.writer import write_stream
@@ -54,11 +55,12 @@ _KEYS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What the final stage made."""
+    """What the final stage made; `leak` says why the leak gate refuses it, None: it does not."""
 
     shards: tuple[Shard, ...]
     counts: dict[str, Any]
     leaks: dict[str, Any]
+    leak: str | None
 
 
 def finalize(
@@ -68,6 +70,8 @@ def finalize(
     options: Mapping[str, SplitOptions],
     compositions: Mapping[str, ComposeOptions],
     dedup: DedupOptions,
+    gate: LeakOptions,
+    known: Mapping[str, tuple[Rule, ...]],
     threads: int,
 ) -> Finished:
     """Write the dataset's tables from staged units into ``out/.next`` and swap them in.
@@ -79,6 +83,8 @@ def finalize(
         options: corpus → its split options.
         compositions: corpus → how its compositions are derived, for those that have the task.
         dedup: whose copy of an image stays, and whether repeated queries are joined.
+        gate: policies and thresholds of the leak gate.
+        known: corpus → rules by which its split is known to leak.
         threads: DuckDB threads; the result does not depend on it.
     """
     fresh = out / ".next"
@@ -102,8 +108,10 @@ def finalize(
         for table in ("images", "rejects", *_KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
+        verdict, written = write_leaks(con, fresh, staging, units, gate, known, threads)
+        again = {s.path for s in written}  # what the gate drops changes the split that was just written
+        shards = [s for s in shards if s.path not in again] + disk.add(written)
         shards += disk.add(compose(con, fresh, shards, compositions))
-        found = leaks.report(con, {o.method for o in options.values()})
         shards, joined = join_queries(con, fresh, shards) if dedup.queries else (shards, {})
         counts = count(con, fresh, shards) | split_facts(con, options)
         counts |= {"joined_queries": joined} if joined else {}
@@ -112,7 +120,7 @@ def finalize(
     finally:
         con.close()
         shutil.rmtree(spill, ignore_errors=True)
-    return Finished(tuple(shards), counts, found)
+    return Finished(tuple(shards), counts, verdict.rules, verdict.fault)
 
 
 def swap_in(out: Path, tables: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ def test_the_mix_builds_from_the_fixtures_of_its_corpora(name: str, tmp_path: Pa
     assert verify(VerifyConfig(dataset=dataset.path))["faults"] == []
     assert [s.corpus for s in dataset.manifest.sources] == sorted(mix.mix)
     assert dataset.manifest.recipe["name"] == name
+    assert dataset.manifest.leaks["image"]["dropped"] > 0, "RSITMD's test images are RSICD's training images"
     assert {s.corpus: s.weight for s in dataset.manifest.sources} == {
         corpus: (said or {}).get("weight", 1.0) for corpus, said in mix.mix.items()
     }

@@ -12,6 +12,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_train.pools import Pool, Truth, pools, split_of
 from geovec_train.scoreboard import absent_row, human, json_text, markdown, score_row
+from geovec_train.unseen import without_seen_captions
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +72,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
     con = dataset.connect()
     try:
         split, why = split_of(dataset, con, config.split)
-        asked = list(pools(dataset, con, split, config.tasks or None, config.truth))
+        whole = pools(dataset, con, split, config.tasks or None, config.truth)
+        asked = [row for pool in whole for row in (pool, *without_seen_captions(con, pool))]
         kinds = {p.task: _kinds(con, p) for p in asked}
     finally:
         con.close()

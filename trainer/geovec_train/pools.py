@@ -53,6 +53,7 @@ class Pool:
         parents: lineage key of the scene each query comes from (of several scenes: the first).
         images: image of the scene each query comes from (of several scenes: the first).
         barred: for each query, the index into `items` of the candidate that is its own image, or -1, shape (queries,).
+        subset: which queries are asked, where not all are.
     """
 
     task: str
@@ -66,6 +67,7 @@ class Pool:
     parents: list[str]
     images: list[str]
     barred: Ints
+    subset: str = ""
 
     def sizes(self) -> Ints:
         """Return the number of candidates of each query, without the barred one, shape (queries,)."""

@@ -38,7 +38,7 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int) -> dict[str, A
     by = "parent" if len(set(pool.parents)) >= MIN_PARENTS else "image"
     units = pool.parents if by == "parent" else pool.images
     clusters = np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
-    own_seed = zlib.crc32(f"{seed}/{pool.task}/{pool.scope}".encode())
+    own_seed = zlib.crc32("/".join(filter(None, (str(seed), pool.task, pool.scope, pool.subset))).encode())
     ends = interval(values, clusters, draws=draws, seed=own_seed)
     metrics = {
         name: {
@@ -53,6 +53,7 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int) -> dict[str, A
         "task": pool.task,
         "meta_task": pool.meta_task,
         "scope": pool.scope,
+        "subset": pool.subset,
         "queries": len(pool.queries),
         "pool": len(pool.items),
         "pool_groups": len(pool.groups),
@@ -111,7 +112,8 @@ def pool_words(row: dict[str, Any]) -> str:
 
 def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Yield label, pool, queries and metrics of a row, then of each of its kinds."""
-    yield row["task"], pool_words(row), row["queries"], row["metrics"]
+    label = f"· {row['subset']}" if row.get("subset") else row["task"]
+    yield label, pool_words(row), row["queries"], row["metrics"]
     for kind, part in row.get("kinds", {}).items():
         yield f"· {kind}", f"{part['pool']:,} of the kind", part["queries"], part["metrics"]
 

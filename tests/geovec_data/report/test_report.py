@@ -59,7 +59,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> str:
         "image": {"count": 0, "of": 9, "unit": "images", "samples": []},
         "caption": {
             "count": 1234, "of": 5678, "unit": "captions", "samples": ["a"], "note": "reported apart",
-            "held_out_images": {"sharing_a_caption_with_train": 3, "of": 7},
+            "pairs": 77, "policy": "report", "meaning": "the same words",
         },
     }  # fmt: skip
     dataset = painted(root / "data", notes=("captions are synthesised; these are smoke figures",), leaks=leaks)
@@ -83,7 +83,7 @@ def test_every_section_is_there_and_says_its_numbers(full: str) -> None:
     for task in ("image_to_text", "scene_class", "coordinate_to_image", "expression_to_region"):
         assert task in page.texts("examples")
     assert "47.00000° N" in page.texts("examples")
-    assert "1,234 5,678 captions reported apart 3 of 7 held-out images" in page.texts("splits")
+    assert "1,234 5,678 captions 77 report the same words reported apart a" in page.texts("splits")
     assert "outside region 1 a.png: box (900, 3, 920, 40)" in page.texts("rejects")
     assert "Run first, encoder runs/warm" in page.texts("mining")
     assert "known positive 40" in page.texts("mining")

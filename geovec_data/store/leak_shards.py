@@ -1,0 +1,52 @@
+"""The gate's place in the final stage: it writes the table `leaks` and, where it drops, the split anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from geovec_data.leaks import gate
+from geovec_data.leaks.drop import REWRITTEN
+from geovec_data.leaks.options import LeakOptions, Rule
+from geovec_data.store.journal import UnitRecord
+from geovec_data.store.manifest import Shard
+from geovec_data.store.sql import staged, stream, view
+from geovec_data.store.writer import write_stream
+
+_ORDER = "rule, held_out, split, train, detail"
+
+
+def write_leaks(
+    con: duckdb.DuckDBPyConnection,
+    fresh: Path,
+    staging: Path,
+    units: list[UnitRecord],
+    options: LeakOptions,
+    known: Mapping[str, tuple[Rule, ...]],
+    threads: int,
+) -> tuple[gate.Verdict, list[Shard]]:
+    """Run the leak gate; returns its verdict and the shards of `leaks` (and of the split tables, where it drops).
+
+    Args:
+        con: the connection, with views of all tables.
+        fresh: folder to write into.
+        staging: folder of the staged units.
+        units: finished units.
+        options: policies and thresholds.
+        known: corpus → rules by which its split is known to leak.
+        threads: threads.
+    """
+    verdict = gate.check(con, staged(con, staging, units, "thumbs"), options, known, threads)
+    shards = write_stream(fresh, "leaks", stream(con, f"SELECT * FROM leaks ORDER BY {_ORDER}", "leaks"))
+    if verdict.dropped:
+        for table, sql in REWRITTEN.items():
+            con.execute(f"CREATE TEMP TABLE _{table} AS {sql}")
+        for table, sql in REWRITTEN.items():
+            order = sql.rpartition(" ORDER BY ")[2].replace("s.", "")
+            written = write_stream(fresh, table, stream(con, f"SELECT * FROM _{table} ORDER BY {order}", table))
+            con.execute(f"DROP VIEW IF EXISTS {table}")
+            view(con, fresh, written, table)
+            shards += written
+    return verdict, shards
