@@ -3,7 +3,8 @@
     GEOVEC_REAL_DATA=… python benchmarks/leak_gate.py images=100000 brute=10000
 
 The thresholds were chosen on the half of rsicd_small whose file names have an odd CRC-32; what is reported here is
-measured on the other half and on corpora that were not looked at. Pairs of different chips that it reports are listed
+measured on the other half and on corpora that were not looked at. One choice saw more than its half: the concordance
+was raised from 0.85 to 0.9 after wrong pairs of stadiums among all of rsicd_small. Pairs of different chips that it reports are listed
 by name, for a person to look at: corpora hold copies of their own. The 100,000 are generated thumbnails (1/f noise)
 in clusters of Zipf sizes, the largest a twentieth of all, each member noisy and in one of eight frames; 80 % are train.
 Brute force compares every hash of every window of every image with every other, and confirms as the search does.
@@ -163,7 +164,7 @@ def main(options: dict[str, str]) -> None:
     result: dict[str, Any] = {
         "machine": machine(),
         "thresholds": {"bits": MAX_BITS, "concordance": MIN_SCORE, "contrast": MIN_CONTRAST},
-        "chosen_on": "rsicd_small, names of odd CRC-32",
+        "chosen_on": "rsicd_small, names of odd CRC-32; 0.9 instead of 0.85 after wrong pairs among all of rsicd_small",
     }
     if root := os.environ.get("GEOVEC_REAL_DATA"):
         result["real"] = real(Path(root))
