@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -15,7 +16,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 30
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round numbers that cover `low` to `high` in about `count` steps of 1, 2 or 5 times a power of ten."""
-    if not high > low:
+    if not high - low > sys.float_info.min:  # a fifth of a difference that small is zero
         return [low, low + 1.0]
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geovec_data.report.charts import HEIGHT, WIDTH, curve, histogram, nice_ticks, smooth, strip
@@ -55,6 +55,7 @@ def test_a_curve_falls_from_left_to_right_and_skips_what_is_not_finite() -> None
     assert "nan" not in svg
 
 
+@example([(0, 0.0), (1, 5e-324)])
 @given(st.lists(st.tuples(st.integers(0, 10_000), FINITE), min_size=1, max_size=60, unique_by=lambda p: p[0]))
 def test_any_log_gives_a_curve_inside_its_frame(log: list[tuple[int, float]]) -> None:
     log.sort()
