@@ -7,7 +7,8 @@ import numpy as np
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.encoder import Card
-from geovec_data.mining.plan import Ints, Items, TaskPlan
+from geovec_data.mining.items import Ints, Items
+from geovec_data.mining.plan import TaskPlan
 
 
 def choose(

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from geovec_data.mining.policy_config import PolicyConfig
+
 
 class PoolConfig(BaseModel):
     """Which part of the dataset is mined."""
@@ -19,27 +21,6 @@ class PoolConfig(BaseModel):
         description="split whose queries and candidates are mined; another than train is recorded in the run's"
         " summary and is not for training",
     )
-
-
-class PolicyConfig(BaseModel):
-    """What is no negative although it is similar."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_iou: float = Field(
-        0.5,
-        gt=0.0,
-        le=1.0,
-        description="region tasks: a box of a positive's image that overlaps it with this IoU or more is dropped",
-    )
-    relative_margin: float | None = Field(
-        None,
-        ge=0.0,
-        description="drop candidates scored above positive - |positive| x margin (positive: the least similar one);"
-        " 0.05 is NV-Retriever's; null: off",
-    )
-    max_score: float | None = Field(None, description="drop candidates more similar than this; null: off")
-    min_score: float | None = Field(None, description="drop candidates less similar than this; null: off")
 
 
 class MineConfig(BaseModel):

@@ -16,13 +16,16 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.choice import choose
 from geovec_data.mining.config import MineConfig
+from geovec_data.mining.facts import Facts
+from geovec_data.mining.items import Items
 from geovec_data.mining.model_folder import find, fingerprint
 from geovec_data.mining.output import RowWriter
-from geovec_data.mining.plan import Items, plans
+from geovec_data.mining.plan import plans
 from geovec_data.mining.scope import GroupScope, SplitScope
 from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, task_facts
 from geovec_data.mining.task import TaskMiner
 from geovec_data.mining.vectors import Vectors
+from geovec_data.mining.words import Words
 from geovec_data.progress import bar
 from geovec_data.store.lock import exclusive
 from geovec_data.store.manifest import MANIFEST
@@ -120,6 +123,7 @@ def _already(config: MineConfig, settings: dict[str, Any], out: Path) -> dict[st
 def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder: Path, aside: Path) -> dict[str, Any]:
     begun = time.monotonic()
     items = Items(dataset)
+    facts, words = Facts(dataset, items), Words(items)
     every = list(plans(dataset, items, config.pool.split))
     vectors = Vectors(config, dataset, items, folder, settings["encoder"])
     chosen, skipped = choose(config, vectors.card, items, every)
@@ -131,7 +135,7 @@ def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder
     with bar(sum(len(p.examples) for p in chosen), "examples", "searching") as advance:
         for plan in chosen:
             targets, anchors = vectors.of(plan)
-            miner = TaskMiner(plan, items, anchors, targets, config)
+            miner = TaskMiner(plan, facts, words, anchors, targets, config)
             for scope in (
                 SplitScope(plan, anchors, targets, vectors.device),
                 GroupScope.of_scenes(plan, items, anchors, vectors.targets),
@@ -141,7 +145,7 @@ def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder
             tasks[plan.task] = task_facts(miner.tally, plan, config.k)
     candidates.close()
     negatives.close()
-    facts = {
+    summary = {
         "command": "mine",
         "tool": TOOL,
         "run": config.run,
@@ -160,4 +164,4 @@ def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder
             "search_policy_writing": round(time.monotonic() - searched, 3),
         },
     }
-    return facts | {"human": human_lines(facts, dataset.path / "mining" / config.run)}
+    return summary | {"human": human_lines(summary, dataset.path / "mining" / config.run)}

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geovec_data.mining.block import Candidates
 from geovec_data.mining.cache import EmbeddingStore, Stored
-from geovec_data.mining.plan import NONE, Ints, Items, Lists, TaskPlan, spread
-from geovec_data.mining.policy import Candidates
+from geovec_data.mining.items import NONE, Ints, Items, Lists, spread
+from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.search import top_k
 
 Floats = NDArray[np.float32]

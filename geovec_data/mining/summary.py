@@ -42,6 +42,8 @@ def task_facts(tally: Tally, plan: TaskPlan, k: int) -> dict[str, Any]:
         "candidates": tally.candidates,
         "negatives": dict(tally.negatives),
         "drops": dict(tally.drops),
+        "keeps": {rule: n for rule, n in tally.keeps.items() if n},
+        "promotes": {rule: n for rule, n in tally.promotes.items() if n},
         "searched_deeper": tally.deeper,
         "short": {
             "examples": short,

@@ -10,12 +10,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geovec_data.mining.block import Block, Candidates, Positive
 from geovec_data.mining.cache import Stored
 from geovec_data.mining.config import MineConfig
+from geovec_data.mining.facts import Facts
+from geovec_data.mining.items import Bools, Ints
 from geovec_data.mining.output import RowWriter
-from geovec_data.mining.plan import NONE, Bools, Ints, Items, TaskPlan
-from geovec_data.mining.policy import KEPT, RULE_NAMES, Block, Candidates, Truth, judge
+from geovec_data.mining.plan import TaskPlan
+from geovec_data.mining.policy import RULE_NAMES, Said, counts, dropped_by, judge, promoted, stays
 from geovec_data.mining.scope import Anchors
+from geovec_data.mining.truth import Truth
+from geovec_data.mining.words import Words
 
 BLOCK = 8192  # most examples at a time
 _BLOCK_SCORES = 1 << 33  # and most scores, so that progress is seen every minute whatever the pool
@@ -47,7 +52,9 @@ class Tally:
         examples: examples mined.
         candidates: candidates judged, drops among them.
         negatives: negative rows written, by kind.
-        drops: candidates dropped, by rule; a candidate counts for the first rule that drops it.
+        drops: candidates dropped, by rule; a candidate counts for the first rule that takes it.
+        keeps: candidates that a rule kept.
+        promotes: candidates that a rule promoted.
         deeper: examples that were searched deeper than asked.
         short: examples with fewer negatives than asked, by the number they have.
     """
@@ -56,6 +63,8 @@ class Tally:
     candidates: int = 0
     negatives: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_KINDS.to_pylist(), 0))
     drops: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RULE_NAMES, 0))
+    keeps: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RULE_NAMES, 0))
+    promotes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RULE_NAMES, 0))
     deeper: int = 0
     short: dict[int, int] = field(default_factory=dict)
 
@@ -65,19 +74,22 @@ class TaskMiner:
 
     Args:
         plan: the task.
-        items: the items' columns.
+        facts: the dataset's columns.
+        words: of its texts.
         anchors: what negatives must resemble.
         targets: vectors of ``plan.pool``, in its order.
         config: the run's options.
     """
 
-    def __init__(self, plan: TaskPlan, items: Items, anchors: Anchors, targets: Stored, config: MineConfig) -> None:
+    def __init__(
+        self, plan: TaskPlan, facts: Facts, words: Words, anchors: Anchors, targets: Stored, config: MineConfig
+    ) -> None:
         self._plan = plan
-        self._items = items
+        self._items = items = facts.items
         self._anchors = anchors
         self._targets = targets
         self._config = config
-        self._truth = Truth(plan, items)
+        self._truth = Truth(plan, facts, words)
         self._pool_ids = items.ids.take(pa.array(plan.pool))
         self._run = pa.array([config.run])
         self.tally = Tally()
@@ -92,33 +104,28 @@ class TaskMiner:
             self._write(examples, found, verdict, positive, candidates, negatives)
             advance(len(examples))
 
-    def _positive_scores(self, examples: Ints) -> NDArray[np.float32]:
-        """Similarity of each example's least similar positive to its anchor."""
+    def _positive_scores(self, examples: Ints) -> Positive:
+        """Similarity of each example's least and most similar positive to its anchor."""
         vectors, own = self._anchors.vectors(examples)
         row, item = self._plan.positives.take(examples)
         rights = self._targets.rows(np.searchsorted(self._plan.pool, item))
         scores = np.einsum("ij,ij->i", vectors[own[row]], rights)
         starts = np.flatnonzero(np.diff(row, prepend=-1))
-        out: NDArray[np.float32] = np.minimum.reduceat(scores, starts)
-        return out
+        return Positive(np.minimum.reduceat(scores, starts), np.maximum.reduceat(scores, starts))
 
-    def _judged(
-        self, scope: Scope, examples: Ints, positive: NDArray[np.float32], depth: int
-    ) -> tuple[Candidates, NDArray[np.int8]]:
+    def _judged(self, scope: Scope, examples: Ints, positive: Positive, depth: int) -> tuple[Candidates, Said]:
         found = scope.search(examples, depth)
         block = Block(
             candidates=found,
             group=self._truth.group(examples),
             query=self._plan.query[examples],
-            positive_score=positive,
+            positive=positive,
             truth=self._truth,
             config=self._config.policy,
         )
         return found, judge(block)
 
-    def _found(
-        self, scope: Scope, examples: Ints, positive: NDArray[np.float32]
-    ) -> tuple[Candidates, NDArray[np.int8]]:
+    def _found(self, scope: Scope, examples: Ints, positive: Positive) -> tuple[Candidates, Said]:
         """Search to the depth asked for; go on for those examples alone that are short and have more to look at."""
         depth = self._config.depth
         found, verdict = self._judged(scope, examples, positive, depth)
@@ -134,7 +141,7 @@ class TaskMiner:
             again = []
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
-                found, verdict = self._judged(scope, examples[some], positive[some], depth)
+                found, verdict = self._judged(scope, examples[some], positive.take(some), depth)
                 more = np.flatnonzero(self._wants_more(found, verdict, len(some)) & (sizes[some] > depth))
                 again.append(some[more])
                 kept, said = _without(found, verdict, more, len(some))
@@ -142,8 +149,8 @@ class TaskMiner:
             rows = np.concatenate(again)
         return _joined(pieces)
 
-    def _wants_more(self, found: Candidates, verdict: NDArray[np.int8], count: int) -> Bools:
-        kept = np.bincount(found.row[verdict == KEPT], minlength=count)
+    def _wants_more(self, found: Candidates, verdict: Said, count: int) -> Bools:
+        kept = np.bincount(found.row[stays(verdict)], minlength=count)
         wanting: Bools = kept < self._config.k
         if self._config.policy.min_score is not None:  # what lies deeper is less similar still
             wanting[found.row[found.score < self._config.policy.min_score]] = False
@@ -153,13 +160,14 @@ class TaskMiner:
         self,
         examples: Ints,
         found: Candidates,
-        verdict: NDArray[np.int8],
-        positive: NDArray[np.float32],
+        verdict: Said,
+        positive: Positive,
         candidates: RowWriter,
         negatives: RowWriter,
     ) -> None:
         names = self._plan.examples.take(pa.array(examples))
-        kept = np.flatnonzero(verdict == KEPT)
+        kept = np.flatnonzero(stays(verdict))
+        kept = kept[np.lexsort((~promoted(verdict[kept]), found.row[kept]))]
         order = _rank(found.row[kept], len(examples))
         chosen, order = kept[order < self._config.k], order[order < self._config.k]
         row = found.row[chosen]
@@ -170,7 +178,7 @@ class TaskMiner:
                 "item": (self._pool_ids, found.place[chosen]),
                 "rank": order,
                 "score": found.score[chosen],
-                "positive_score": positive[row],
+                "positive_score": positive.low[row],
                 "kind": (_KINDS, kind),
                 "run": (self._run, np.zeros(len(row), np.int32)),
             }
@@ -186,27 +194,29 @@ class TaskMiner:
                 "item": (self._pool_ids, found.place[shown]),
                 "rank": rank[shown],
                 "score": found.score[shown],
-                "dropped_by": (_RULES, verdict[shown]),
+                "dropped_by": (_RULES, dropped_by(verdict[shown])),
             }
         )
         self._count(len(examples), found, verdict, row, kind)
 
     def _kinds(self, example: Ints, item: Ints) -> NDArray[np.int32]:
-        shown = self._items.image[item]
-        same = (shown == self._plan.image[example]) & (shown != NONE)
-        kinds: NDArray[np.int32] = (same & self._truth.regional).astype(np.int32)
-        return kinds
+        """Tell hard (0) and region (1): a box of the example's own image, or the text of one."""
+        out = np.zeros(len(item), np.int32)
+        if self._truth.boxed:
+            negative, face = self._truth.faces.take(item)
+            own = self._items.image[face] == self._plan.image[example[negative]]
+            out[negative[own & self._items.boxed[face]]] = 1
+        return out
 
-    def _count(
-        self, examples: int, found: Candidates, verdict: NDArray[np.int8], row: Ints, kind: NDArray[np.int32]
-    ) -> None:
+    def _count(self, examples: int, found: Candidates, verdict: Said, row: Ints, kind: NDArray[np.int32]) -> None:
         tally = self.tally
         tally.examples += examples
         tally.candidates += len(found.row)
         for name, count in zip(tally.negatives, np.bincount(kind, minlength=len(_KINDS)), strict=True):
             tally.negatives[name] += int(count)
-        for name, count in zip(RULE_NAMES, np.bincount(verdict[verdict != KEPT], minlength=len(_RULES)), strict=True):
-            tally.drops[name] += int(count)
+        for into, said in zip((tally.drops, tally.keeps, tally.promotes), counts(verdict).values(), strict=True):
+            for name, number in said.items():
+                into[name] += number
         have = np.bincount(row, minlength=examples)
         for number, count in zip(*np.unique(have[have < self._config.k], return_counts=True), strict=True):
             tally.short[int(number)] = tally.short.get(int(number), 0) + int(count)
@@ -219,16 +229,14 @@ def _rank(row: Ints, count: int) -> NDArray[np.int32]:
     return out
 
 
-def _without(
-    found: Candidates, verdict: NDArray[np.int8], rows: Ints, count: int
-) -> tuple[Candidates, NDArray[np.int8]]:
+def _without(found: Candidates, verdict: Said, rows: Ints, count: int) -> tuple[Candidates, Said]:
     stays = np.ones(count, np.bool_)
     stays[rows] = False
     chosen = stays[found.row]
     return found.keep(chosen), verdict[chosen]
 
 
-def _joined(pieces: list[tuple[Candidates, NDArray[np.int8]]]) -> tuple[Candidates, NDArray[np.int8]]:
+def _joined(pieces: list[tuple[Candidates, Said]]) -> tuple[Candidates, Said]:
     if len(pieces) == 1:
         return pieces[0]
     whole = Candidates(*(np.concatenate([getattr(c, f.name) for c, _ in pieces]) for f in fields(Candidates)))

@@ -14,7 +14,8 @@ from geovec_data.mining.cache import EmbeddingStore, Key, Role, Stored
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.embed import Effort, embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
-from geovec_data.mining.plan import Ints, Items, TaskPlan
+from geovec_data.mining.items import Ints, Items
+from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Anchors, PositiveAnchors, QueryAnchors
 
 
