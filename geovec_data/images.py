@@ -5,9 +5,11 @@ Pixels count as they are stored; an EXIF orientation is not applied, because box
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,10 +68,17 @@ def read_label(root: Path, path: str) -> bytes:
 
     Raises:
         BadImage: ``unsafe_path``.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a pipe or device.
     """
-    with open(_confined(str(root), path), "rb", buffering=0) as handle:  # noqa: PTH123
+    with open(_confined(str(root), path), "rb", buffering=0, opener=_no_wait) as handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "a pipe or device, no file")
         return handle.readall()
+
+
+def _no_wait(path: str, flags: int) -> int:
+    """Open without waiting: opening a named pipe for reading would wait for its writer for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @lru_cache(maxsize=256)
@@ -86,8 +95,11 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     """
     full = _confined(str(root), path)
     try:
-        with open(full, "rb", buffering=0) as handle:  # noqa: PTH123
-            size = os.fstat(handle.fileno()).st_size
+        with open(full, "rb", buffering=0, opener=_no_wait) as handle:
+            status = os.fstat(handle.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BadImage("unreadable_image", "a pipe or device, no file")
+            size = status.st_size
             if size > max_bytes:
                 raise BadImage("too_large", f"file has {size} bytes, the limit max_bytes is {max_bytes}")
             data = handle.readall()

@@ -74,6 +74,8 @@ def file_digest(path: Path) -> str:
     """Return the first 32 hex digits of a file's sha256, or ``absent``."""
     sha = hashlib.sha256()
     try:
+        if not path.is_file():  # a named pipe would be waited for
+            return "absent"
         with path.open("rb", buffering=0) as handle:
             while chunk := handle.read(_DIGEST_BYTES):
                 sha.update(chunk)

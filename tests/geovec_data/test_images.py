@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geovec_data.checks import CheckOptions, check
+from geovec_data.images import read_label
+from geovec_data.unit import file_digest
 from tests.fixtures.photo import photo
 from tests.fixtures.scenes import OPTIONS, encoded, refused, scene
 
@@ -114,3 +117,12 @@ def test_links_may_point_inside_the_root_but_not_out(tmp_path: Path) -> None:
     (root / "a.jpg").unlink()
     (root / "a.jpg").symlink_to(tmp_path / "secret.jpg")
     assert refused(replace(scene(), data=None), root)[0] == "unsafe_path"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    assert refused(replace(scene(), data=None), tmp_path)[0] == "unreadable_image"
+    with pytest.raises(OSError, match="pipe"):
+        read_label(tmp_path, "a.jpg")
+    assert file_digest(tmp_path / "a.jpg") == "absent"
