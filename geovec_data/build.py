@@ -40,7 +40,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
         from geovec_data.dry_run import rehearse
 
         return rehearse(parts, pending(Journal(config.out), config.out / "staging", units_of(parts)))
-    _refuse_foreign(config.out)
+    _refuse_foreign(config.out, parts)
     with _resources(config.out), exclusive(config.out, "build"):
         summary = _build(config, parts)
         summary["seconds"] = round(time.monotonic() - started, 2)
@@ -187,8 +187,8 @@ def _corpus_summary(part: Part, counts: dict[str, Any] | None, done: int) -> dic
     }
 
 
-def _refuse_foreign(out: Path) -> None:
-    """Refuse to write among files that are no dataset's."""
+def _refuse_foreign(out: Path, parts: Sequence[Part]) -> None:
+    """Refuse to write among files that are no dataset's, or over a dataset that shares no corpus with this build."""
     if out.exists() and not out.is_dir():
         raise UserError(f"out={out} is a file; give a directory")
     if out.is_dir() and any(out.iterdir()) and not any((out / n).exists() for n in (MANIFEST, "staging", ".lock")):
@@ -196,7 +196,13 @@ def _refuse_foreign(out: Path) -> None:
     if (out / MANIFEST).is_file():
         from geovec_data.store.manifest import read_manifest
 
-        read_manifest(out)  # an unreadable or newer manifest is an error, not something to overwrite
+        # an unreadable or newer manifest is an error, not something to overwrite
+        there = {s.corpus for s in read_manifest(out).sources}
+        if there.isdisjoint(p.name for p in parts):
+            raise UserError(
+                f"out={out} is a dataset of {', '.join(sorted(there))}, and this build is of"
+                f" {', '.join(sorted(p.name for p in parts))}; give another out=, or delete that dataset"
+            )
 
 
 @contextmanager

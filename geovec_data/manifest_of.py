@@ -118,6 +118,17 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
     if unused := finished.counts.get("unused_by_reason"):
         why = ", ".join(f"{reason} ({n:,})" for reason, n in unused.items())
         notes.append(f"The split leaves {sum(unused.values()):,} images unused: {why}.")
+    if unplaced := finished.counts.get("unplaced"):
+        notes.append(
+            f"split=blocks could not place {unplaced:,} images, which have no footprint and were cut from no larger"
+            " image: they were split as split=image does."
+        )
+    if finished.counts["rows"]["images"] and not any(
+        finished.counts["images_by_split"].get(s) for s in ("val", "test")
+    ):
+        notes.append(
+            "No image is held out: val and test are empty. Other shares, another split or a seed may change that."
+        )
     for corpus, far in finished.counts.get("furthest_class", {}).items():
         notes.append(
             f"Of the classes of {corpus}, '{far['class']}' is furthest from the wanted shares: {far['split']} has"
@@ -126,7 +137,7 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
     if joined := finished.counts.get("joined_queries"):
         notes.append(
             f"Queries that several images answer are one example with all of them: {joined['joined']:,} examples were"
-            f" joined to {joined['to']:,}."
+            f" joined to {joined['to']:,} others."
         )
     if near := finished.counts.get("near_duplicates"):
         fate = "were left out" if config.dedup.near == "drop" else "could be left out with dedup.near=drop"

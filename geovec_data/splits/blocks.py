@@ -26,6 +26,7 @@ from geovec_data.splits.options import SplitOptions
 from geovec_data.splits.placed import UNUSED, Assignment, Placed
 from geovec_data.splits.shares import pick
 
+NO_POSITION = "hash of origin (no position)"
 _STRICT = {"test": 0, "val": 1, "train": 2}
 _METRES_PER_DEGREE = 111_195.0  # mean great-circle degree, R = 6371.0088 km
 _MOST_BLOCKS = 64  # a side: what is larger lies in no one block and need not be looked up block by block
@@ -40,7 +41,7 @@ def by_block(images: Iterable[Placed], options: SplitOptions) -> Iterator[Assign
     parent = earth
     for p in images:
         if p.bounds is None:
-            yield p.image, pick(options, p.origin), "hash of origin (no position)"
+            yield p.image, pick(options, p.origin), NO_POSITION
         elif p.georeferenced:
             yield p.image, *earth.assign(p.bounds)
         else:

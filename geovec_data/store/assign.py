@@ -13,6 +13,7 @@ import pyarrow as pa
 from geovec_data import splits
 from geovec_data.errors import UserError, suggest
 from geovec_data.schema import arrow_schema
+from geovec_data.splits.blocks import NO_POSITION
 from geovec_data.splits.by_place import levels_found
 from geovec_data.splits.by_time import suggest_dates
 from geovec_data.splits.options import SPLITS, SplitOptions
@@ -62,6 +63,9 @@ def split_facts(con: duckdb.DuckDBPyConnection, options: Mapping[str, SplitOptio
     ).fetchall()
     if unused:
         facts["unused_by_reason"] = dict(unused)
+    unplaced = con.execute("SELECT count(*) FROM image_splits WHERE reason = ?", [NO_POSITION]).fetchall()[0][0]
+    if unplaced:
+        facts["unplaced"] = unplaced
     uneven = {c: far for c, o in sorted(options.items()) if o.method == "stratified" and (far := _furthest(con, c, o))}
     if uneven:
         facts["furthest_class"] = uneven

@@ -320,6 +320,26 @@ def test_target_that_is_a_file_or_holds_other_things_is_refused(corpus: Path, tm
         build(*arguments(corpus, tmp_path / "full"))
 
 
+def test_a_dataset_of_other_corpora_is_not_written_over(corpus: Path, tmp_path: Path) -> None:
+    out = build(*arguments(corpus, tmp_path / "out")).path
+    before = snapshot(out)
+    aid.write(tmp_path / "aid")
+    with pytest.raises(UserError, match=r"is a dataset of rsicd, and this build is of aid; give another out="):
+        build("recipe=aid", f"source.root={tmp_path / 'aid'}", f"out={out}", "units=8", "workers=1")
+    assert snapshot(out) == before
+
+
+def test_images_without_a_position_are_owned_up_to_in_a_split_by_blocks(corpus: Path, tmp_path: Path) -> None:
+    notes = build(*arguments(corpus, tmp_path / "out", "split=blocks")).manifest.notes
+    assert any("split=blocks could not place 36 images" in note for note in notes)
+    assert not any("No image is held out" in note for note in notes)
+
+
+def test_a_split_that_holds_nothing_out_says_so(corpus: Path, tmp_path: Path) -> None:
+    dataset = build(*arguments(corpus, tmp_path / "out", "split=image", "split.val=0", "split.test=0"))
+    assert any("No image is held out" in note for note in dataset.manifest.notes)
+
+
 @pytest.mark.parametrize("damage", ["shard", "image", "missing shard", "stray"])
 def test_verify_names_what_is_wrong(corpus: Path, tmp_path: Path, damage: str) -> None:
     dataset = build(*arguments(corpus, tmp_path / "out"))
