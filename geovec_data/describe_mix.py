@@ -30,10 +30,13 @@ def describe_mix(name: str, chosen: Sequence[Chosen], head: dict[str, str] | Non
     if left:
         human += ["", "left out:", *(f"  {n}: {why}" for n, why in left.items())]
     human += ["", f"tasks, of {', '.join(meta)}:", f"  {', '.join(tasks)}"]
+    if lacking := [c.source_keys(f"sources.{c.name}") for c in corpora if not c.source.given()]:
+        human += [
+            "",
+            "say where they are (geovec-data describe recipe=CORPUS shows each layout, and how to get it):",
+            *(f"  {keys}" for keys in lacking),
+        ]
     human += [
-        "",
-        "say where they are (geovec-data describe recipe=CORPUS shows each layout, and how to get it):",
-        *(f"  {c.source_keys(f'sources.{c.name}')}" for c in corpora),
         "",
         "skip_missing=true builds those that are given; corpora.CORPUS.cap=… and any other option change one of them.",
         "weight: an example of a corpus of weight 2 is drawn twice as often in training as one of weight 1.",

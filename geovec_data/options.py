@@ -192,10 +192,16 @@ def validate(model: type[M], tree: dict[str, Any], command: str, prefix: str = "
                 )
             elif not where:  # of the options together, in words of the model's own
                 lines.append(str(e["msg"]).removeprefix("Value error, "))
+            elif e["type"] == "model_type":
+                inner = _names(model, (*e["loc"], ""))
+                lines.append(
+                    f"{where}={e['input']!r}: {where} has options of its own: {', '.join(prefix + n for n in inner)}"
+                )
             else:
                 lines.append(f"{where}={e['input']!r}: {e['msg']}")
         see = command if "=" in command else f"{command} --help"
-        raise UserError("; ".join(line.rstrip(".") for line in lines) + f". See: {see}") from error
+        said = "; ".join(line.rstrip(".") for line in lines)
+        raise UserError(f"{said}{' ' if said.endswith('?') else '. '}See: {see}") from error
 
 
 def _names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:

@@ -143,11 +143,12 @@ def _fault(rules: Mapping[str, Mapping[str, Any]]) -> str | None:
         f"  {rule}: {f['failing']:,} of {f['of']:,} held-out images ({f['meaning']}), e.g. {f['samples'][0]}"
         for rule, f in failing.items()
     ]
-    first = next(iter(failing))
+    first, *more = failing
+    alike = f" (and so for {', '.join(more)})" if more else ""
     return (
         "the split leaks: what follows stands in train and in val or test.\n"
         + "\n".join(lines)
-        + f"\nWays out: leaks.{first}=drop_train or drop_test puts the images of that side into split 'unused';"
+        + f"\nWays out: leaks.{first}=drop_train or drop_test{alike} puts the images of that side into split 'unused';"
         f" leaks.{first}=report lets them stand and says so in the card."
         + (
             " Or split=image, which keeps an image and all that was cut from it together."

@@ -65,6 +65,21 @@ class Columns(BaseModel):
                 listed = "" if near.startswith(" Known") else f" Columns found: {', '.join(have)}."
                 raise UserError(f"{where} has no column {wanted}.{near}{listed} Name it with reader.columns.…")
 
+    @staticmethod
+    def check_paths(named: Iterable[str], found: Iterable[str], where: str) -> None:
+        """Compare the columns that `image_paths` names in braces with those of a file.
+
+        Raises:
+            UserError: naming the first column that is missing, and those found.
+        """
+        have = list(dict.fromkeys(found))
+        for column in named:
+            if column not in have:
+                raise UserError(
+                    f"{where} has no column '{column}', which reader.image_paths names in braces."
+                    f"{suggest(column, ['image', *have])} {{image}} is the column that reader.columns.image names."
+                )
+
     def used(self, found: Iterable[str], extra: Sequence[str] = ()) -> list[str]:
         """Return the columns of a file that are needed, and those named in `extra`, in its order."""
         wanted = {*extra, *(c for column in self.named() for c in column.removesuffix("?").split("|"))}

@@ -73,6 +73,7 @@ def _csv_rows(path: Path, form: TextFormat, columns: Columns, extra: Sequence[st
         if not isinstance(header, list):
             raise UserError(f"{path} has no readable header: {header}")
         columns.check(header, str(path))
+        columns.check_paths(extra, header, str(path))
         wanted = [(i, name) for i, name in enumerate(header) if name in set(columns.used(header, extra))]
         for number, line in enumerate(_csv_lines(table), 1):
             if isinstance(line, str):

@@ -82,6 +82,7 @@ class Table(Reader):
                 if _parquet.image_column(table.schema_arrow, self.options.columns):
                     yield from self._groups(where, file, table.num_row_groups)
                     continue
+                self.options.columns.check_paths(self._template_columns(), table.schema_arrow.names, str(file))
                 stream: Iterator[Numbered] = _parquet.stream(
                     table, self.options.columns, None, self._template_columns()
                 )

@@ -19,8 +19,13 @@ class Inner(BaseModel):
     root: Path | None = Field(None, description="folder")
 
 
+class Plain(BaseModel):
+    size: int = Field(1, description="size")
+
+
 class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
+    plain: Plain = Plain()
     source: Inner = Inner()
     out: Path = Field(description="target")
     steps: int = Field(10, description="number of steps")
@@ -76,6 +81,7 @@ def test_lists_may_be_written_without_brackets() -> None:
         (["out=o", "steps=1", "steps=2"], "given twice"),
         (["steps=1"], "out=… is needed"),
         (["out=o", "tasks=[a"], "not a list"),
+        (["out=o", "plain=on"], "plain='on': plain has options of its own: plain.size. See"),
     ],
 )
 def test_mistakes_are_named_with_the_way_out(arguments: list[str], words: str) -> None:

@@ -331,3 +331,9 @@ def test_no_bytes_crash_the_reader(body: bytes, suffix: str, tmp_path_factory: p
         return
     assert all(isinstance(s, Scene) for s in scenes)
     assert all(isinstance(r, Reject) and r.code in CODES for r in rejects)
+
+
+def test_a_path_that_names_a_strange_column_is_told(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", ["image", "kind"], ["1.jpg", "x"])
+    with pytest.raises(UserError, match=r"no column 'imag', which reader\.image_paths.*Did you mean 'image'"):
+        read(tmp_path, image_paths=("pictures/{imag}",))
