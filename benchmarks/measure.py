@@ -25,12 +25,24 @@ class Run:
     Attributes:
         wall: seconds from start to exit.
         cpu: user + system seconds of the tree.
-        peak_mb: largest sum of unique set sizes (memory that belongs to no file and no other process) in the tree.
+        peak_mb: largest sum of memory that belongs to no file and no other process (`own_memory`) in the tree.
     """
 
     wall: float
     cpu: float
     peak_mb: float
+
+
+def own_memory(pid: int) -> int:
+    """Return the bytes of a process that belong to no file and to no other process: its private dirty pages.
+
+    The unique set size would count clean pages of mapped files as well, which the kernel takes back at will, and
+    counts a library's pages or not depending on who else runs it.
+    """
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Private_Dirty:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def run(command: list[str], env: dict[str, str] | None = None, memory: bool = True) -> Run:
@@ -53,8 +65,8 @@ def run(command: list[str], env: dict[str, str] | None = None, memory: bool = Tr
             try:
                 for p in [root, *root.children(recursive=True)]:
                     try:
-                        total += p.memory_full_info().uss
-                    except psutil.Error:
+                        total += own_memory(p.pid)
+                    except (psutil.Error, OSError):
                         continue  # it ended between being listed and being asked
             except psutil.NoSuchProcess:
                 return

@@ -23,6 +23,7 @@ from geovec_data.records import Box, Reject, Scene
 from geovec_data.rows import Emitter, pairs, wkb_polygon
 from geovec_data.store.image_rows import ImageRows
 from geovec_data.store.journal import UnitRecord
+from geovec_data.store.merge import sorted_rows
 from geovec_data.store.staging import staged_name
 from geovec_data.store.writer import ShardWriter
 
@@ -169,7 +170,7 @@ class UnitWorker:
         images_shard = writer.shard("")
         files = {"images": (images_shard.rows, images_shard.bytes, images_shard.sha256)}
         for name, columns in emitter.tables.items():
-            files[name] = _write_arrow(work / staged_name(name), columns.take())
+            files[name] = _write_arrow(work / staged_name(name), sorted_rows(columns.take(), name))
         record = UnitRecord(unit.name, unit.stat, self.content(unit, known), files, {"scenes": scenes})
         (work / "unit.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
         _put_in_place(work, final)

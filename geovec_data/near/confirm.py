@@ -12,7 +12,7 @@ from geovec_data.near.look import COMPARED, FRAMES, concordance, turned, weighte
 from geovec_data.near.search import Candidates
 from geovec_data.near.windows import MOST, Floats, Ints, coarse_lines, coarse_windows, index, operators
 
-CHUNK = 2048
+CHUNK = 512
 HOPELESS = 0.25
 """A score at the candidate's own window below which no neighbouring window can reach the threshold."""
 _MOVES = np.array([(a, b) for a in (0, -1, 1) for b in (0, -1, 1)])

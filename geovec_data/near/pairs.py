@@ -27,8 +27,8 @@ MIN_SCORE = 0.9
 MIN_CONTRAST = 1.0
 """Standard deviation of a thumbnail, in grey levels, below which an image is too flat to be told from another."""
 LEFT, RIGHT = 1, 2
-BLOCK = 1 << 20  # pairs in memory at a time
-_PART = 1 << 14  # thumbnails turned into floats at a time
+BLOCK = 1 << 16  # pairs in memory at a time
+_PART = 1 << 10  # thumbnails turned into floats at a time
 _NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 

@@ -18,7 +18,7 @@ from geovec_data.phash import SIDE
 
 BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""
-CHUNK = 256  # images at a time: some 20 MB of signs
+CHUNK = 64  # images at a time: some 10 MB of products and their signs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The final stage: staged units → one dataset. Deterministic, and redone whole whenever a unit changed.
 
 Duplicate images are settled, tables sorted and deduplicated, splits assigned, leaks found; every byte depends on
-the units' content and the options only. DuckDB sorts (spilling to a capped folder), pyarrow writes.
+the units' content and the options only. pyarrow merges and writes, DuckDB joins (spilling to a capped folder).
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from geovec_data.compositions.compose import compose
 from geovec_data.compositions.options import ComposeOptions
@@ -37,20 +34,12 @@ from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.leak_shards import write_leaks
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import quoted, staged, stream, view
+from geovec_data.store.merge import KEYS, merged, sorted_rows, unique
+from geovec_data.store.sql import quoted, staged, staged_files, stream, view
 from geovec_data.store.writer import write_stream
 
-MEMORY_LIMIT = "512MB"
+MEMORY_LIMIT = "256MB"
 SPILL_LIMIT = "64GB"
-
-# the key that orders a table and that must be unique in it
-_KEYS: dict[str, tuple[str, ...]] = {
-    "regions": ("id",),
-    "items": ("id",),
-    "examples": ("id",),
-    "qrels": ("example", "item"),
-    "pool": ("task", "image", "item", "pool_key"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +83,7 @@ def finalize(
     con = duckdb.connect(":memory:")
     try:
         con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={threads}; SET preserve_insertion_order=false")
+        con.execute("SET enable_external_file_cache=false")  # files that were just written are in the page cache
         con.execute(f"SET temp_directory='{quoted(spill)}'; SET max_temp_directory_size='{SPILL_LIMIT}'")
         shards: list[Shard] = []
         copies = find_copies(con, staging, units, dedup)
@@ -102,10 +92,10 @@ def finalize(
         stays = rows_that_stay(con, staging, units, near.gone)
         disk = _Flusher(fresh)
         shards += disk.add(write_images(fresh, staging, units, copies))
-        for table in _KEYS:
+        for table in KEYS:
             shards += disk.add(_merge(con, fresh, staging, units, table, stays.get(table)))
         shards += disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
-        for table in ("images", "rejects", *_KEYS):
+        for table in ("images", "rejects", *KEYS):
             view(con, fresh, shards, table)
         shards += disk.add(write_splits(con, fresh, options))
         verdict, written = write_leaks(con, fresh, staging, units, gate, known, threads)
@@ -165,46 +155,21 @@ class _Flusher:
 def _merge(
     con: duckdb.DuckDBPyConnection, fresh: Path, staging: Path, units: list[UnitRecord], table: str, stays: str | None
 ) -> list[Shard]:
-    source = staged(con, staging, units, table)
-    if source is None:
-        return write_stream(fresh, table, [])
-    names = arrow_schema(table).names
-    key = _KEYS[table]
-    where = f" WHERE {stays}" if stays else ""
-    sql = f"SELECT {', '.join(names)} FROM {source}{where} ORDER BY {', '.join(key)}"
-    return write_stream(fresh, table, _unique(stream(con, sql, table), key))
+    rows = merged(staged_files(staging, units, table), table)
+    if stays:
+        rows = _staying(con, rows, table, stays)
+    return write_stream(fresh, table, unique(rows, KEYS[table]))
 
 
-def _unique(batches: Iterator[pa.RecordBatch], key: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Keep one row of each key from sorted batches: the least by its content, whatever order equals came in."""
-    held: pa.RecordBatch | None = None  # the last key's rows: the next batch may go on with it
+def _staying(
+    con: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], table: str, stays: str
+) -> Iterator[pa.RecordBatch]:
+    """Leave out the rows for which a SQL condition does not hold."""
     for batch in batches:
-        if held is not None:
-            batch = pa.Table.from_batches([held, batch]).combine_chunks().to_batches()[0]
-        columns = [pc.fill_null(batch.column(k), "") for k in key]
-        same = np.ones(max(batch.num_rows - 1, 0), dtype=bool)
-        for column in columns:
-            same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
-        starts = np.flatnonzero(np.concatenate([[True], ~same]))
-        last = int(starts[-1])
-        held = batch.slice(last)
-        done = batch.slice(0, last)
-        if len(starts) - 1 == done.num_rows:
-            yield done
-        else:
-            yield done.take(pa.array(_least(done, starts[:-1])))
-    if held is not None:
-        yield held.take(pa.array(_least(held, np.array([0]))))
-
-
-def _least(batch: pa.RecordBatch, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, for each run of equal keys, the row whose content sorts first."""
-    ends = np.append(starts[1:], batch.num_rows)
-    rows = starts.copy()
-    for n in np.flatnonzero(ends - starts > 1):
-        run = batch.slice(starts[n], ends[n] - starts[n]).to_pylist()
-        rows[n] = starts[n] + min(range(len(run)), key=lambda r: repr(run[r]))
-    return rows
+        con.register("_batch", batch)
+        kept = pa.Table.from_batches(list(stream(con, f"SELECT * FROM _batch WHERE {stays}", table)), batch.schema)
+        con.unregister("_batch")
+        yield from sorted_rows(kept, table).combine_chunks().to_batches()
 
 
 def _rejects(

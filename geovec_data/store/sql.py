@@ -26,12 +26,17 @@ def path_list(paths: list[Path]) -> str:
     return "[" + ", ".join(f"'{quoted(p)}'" for p in paths) + "]"
 
 
+def staged_files(staging: Path, units: list[UnitRecord], table: str) -> list[Path]:
+    """Return the staged files of a table that have rows, in the order of the units."""
+    return [staging / u.unit / staged_name(table) for u in units if u.files[table][0]]
+
+
 def staged(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord], table: str) -> str | None:
     """Return what to write after FROM to read a staged table of all units, or None when it has no row.
 
     Staged small tables are Arrow files: hundreds of tiny Parquet files cost more than the rows in them.
     """
-    files = [staging / u.unit / staged_name(table) for u in units if u.files[table][0]]
+    files = staged_files(staging, units, table)
     if not files:
         return None
     if table == "images":

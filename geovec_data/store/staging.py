@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def staged_name(table: str) -> str:
-    """Return a staged file's name: images are Parquet, which the dataset takes as it is; the rest is plain Arrow."""
-    return "images.parquet" if table == "images" else f"{table}.arrow"
+    """Return a staged file's name: images are Parquet, which the dataset takes as it is; the rest is sorted Arrow."""
+    return "images.parquet" if table == "images" else f"{table}.sorted.arrow"
