@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+from geovec_data.engines.local import warm_up
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
 from geovec_data.jobs import Part, prepare, units_of
@@ -35,6 +37,8 @@ def run(config: BuildConfig) -> dict[str, Any]:
         ResourceFault: disk full; the finished units stay.
     """
     started = time.monotonic()
+    if config.engine == "local" and not config.dry_run:
+        warm_up(config.workers)
     parts = prepare(config)
     if config.dry_run:
         from geovec_data.dry_run import rehearse
@@ -73,6 +77,7 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
     left = sum(len(u.entries) for u in todo)
     if left < total:
         say(f"build: {total - left:,} of {total:,} entries are done already; {left:,} to do")
+    Thread(target=_load_final_stage, daemon=True).start()  # its packages load while the units are made
     with bar(total, "entries", "build", done=total - left) as advance:
         for unit, record in process(jobs, todo, config.workers, "run"):
             assert isinstance(record, UnitRecord)
@@ -80,6 +85,12 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
             advance(len(unit.entries))
     forget(journal, staging, units)
     return _finish(config, parts, journal, key, [u.corpus for u in todo], workers_or_cores(config.workers))
+
+
+def _load_final_stage() -> None:
+    import geovec_data.manifest_of
+    import geovec_data.store.catalog
+    import geovec_data.store.finalize  # noqa: F401 - loaded for their own sake
 
 
 def _final_key(config: BuildConfig, parts: Sequence[Part]) -> str:

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 
 from geovec_data.engines.worker import Action, Done, Workers, workers_or_cores
 from geovec_data.errors import ResourceFault
 from geovec_data.store.journal import UnitRecord
 from geovec_data.unit import Job, Unit
+
+PRELOADED = ["geovec_data.unit", "geovec_data.checks", "geovec_data.engines.local", "geovec_data.tasks", "PIL.Image"]
 
 _workers: Workers | None = None
 
@@ -42,6 +45,13 @@ def _do(action: Action, unit: Unit) -> UnitRecord | str:
     return _workers.do(action, unit)
 
 
+def warm_up(workers: int) -> None:
+    """Begin to load what workers need in the process they are forked from, while the build lists its corpora."""
+    if workers_or_cores(workers) > 1:
+        get_context("forkserver").set_forkserver_preload(PRELOADED)
+        ensure_running()
+
+
 def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action) -> Iterator[Done]:
     """Run `action` on every unit; yields ``(unit, result)`` in the order they finish.
 
@@ -63,7 +73,7 @@ def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action
             yield unit, single.do(action, unit)
         return
     context = get_context("forkserver")
-    context.set_forkserver_preload(["geovec_data.unit", "geovec_data.checks", "numpy", "PIL.Image"])
+    context.set_forkserver_preload(PRELOADED)
     count = min(workers, len(units))
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(dict(jobs), os.getpid()))
     waiting: dict[Future[UnitRecord | str], Unit] = {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.errors import UserError
-from geovec_data.options import help_lines, load
+from geovec_data.options import help_lines, load, parse_value
 
 
 class Inner(BaseModel):
@@ -96,3 +96,14 @@ def test_help_is_the_descriptions() -> None:
     assert "number of steps [10]" in text
     assert "source.root" in text
     assert "target [needed]" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-3", "12", "0.5", "-2.25", "true", "false", "007", "1e-4", "+5", "null", "1_000", ".5", "inf"]
+)
+def test_plain_scalars_are_what_hydras_parser_reads(text: str) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    hydra = OverridesParser.create().parse_override(f"key={text}").value()
+    read = parse_value("key", text, float)
+    assert (type(read), str(read)) == (type(hydra), str(hydra))
