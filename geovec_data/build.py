@@ -121,7 +121,7 @@ def _finish(
     swap_in(out, BUILD_TABLES)
     limits = {p.name: p.config.checks.max_reject_fraction for p in parts}
     where = f"{out / 'rejects'} (every refused row)"
-    fault = reject_verdict(finished.counts["corpora"], limits)
+    fault = reject_verdict(finished.counts["corpora"], limits, out / "rejects")
     if not fault and finished.leak:
         fault, where = finished.leak, f"{out / 'leaks'} (every pair)"
     if fault:

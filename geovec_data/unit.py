@@ -103,7 +103,7 @@ class UnitWorker:
         """Yield the entry's checked and described scenes, and what was refused on the way."""
         from geovec_data.checks import check
 
-        for read in self._cut(self.reader.read(entry)):
+        for read in self._cut(self._read(entry)):
             if isinstance(read, Reject):
                 yield read
                 continue
@@ -113,6 +113,13 @@ class UnitWorker:
             yield from rejects
             if scene is not None:
                 yield self._describe(scene)
+
+    def _read(self, entry: Entry) -> Iterator[Scene | Reject]:
+        try:
+            yield from self.reader.read(entry)
+        except Exception as error:  # a fault of the reader: its traceback alone would not say at which file
+            error.add_note(f"while the reader {self.job.reader} read {entry.key} of {self.job.corpus}")
+            raise
 
     def _named(self, scene: Scene) -> Scene:
         """Name the published image a scene comes from, alike in all corpora that share it."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from geovec_data.build import run
 from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, UserError
+from geovec_data.readers.base import Entry
+from geovec_data.readers.karpathy import Karpathy
+from geovec_data.records import Reject, Scene
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.catalog import ensure_catalog
 from geovec_data.store.lock import exclusive
@@ -269,7 +273,7 @@ def test_too_many_faults_fail_the_build_and_are_listed(corpus: Path, tmp_path: P
     for file in sorted((corpus / "RSICD_images").iterdir())[:6]:
         file.write_bytes(file.read_bytes()[:200])
     out = tmp_path / "out"
-    with pytest.raises(DataFault, match=r"6 of 36 scenes are faulty"):
+    with pytest.raises(DataFault, match=r"6 of 36 scenes are faulty .*, e\.g\. RSICD_images/.*: "):
         build(*arguments(corpus, out))
     assert not (out / "manifest.json").exists()
     assert json.loads((out / "summary.json").read_text())["counts"]["rejects_by_level"]["scene"]
@@ -318,6 +322,18 @@ def test_target_that_is_a_file_or_holds_other_things_is_refused(corpus: Path, tm
     (tmp_path / "full" / "thesis.txt").write_text("x")
     with pytest.raises(UserError, match="holds other files"):
         build(*arguments(corpus, tmp_path / "full"))
+
+
+def test_a_reader_that_raises_is_told_with_the_entry(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Karpathy, entry: Entry) -> Iterator[Scene | Reject]:
+        raise ZeroDivisionError(entry.key)
+
+    monkeypatch.setattr(Karpathy, "read", broken)
+    with pytest.raises(ZeroDivisionError) as caught:
+        build(*arguments(corpus, tmp_path / "out"))
+    assert caught.value.__notes__ == [f"while the reader karpathy read {caught.value} of rsicd"]
 
 
 def test_a_dataset_of_other_corpora_is_not_written_over(corpus: Path, tmp_path: Path) -> None:
