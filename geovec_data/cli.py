@@ -67,10 +67,9 @@ def _verify(arguments: list[str]) -> Summary:
 
 
 def _mine(arguments: list[str]) -> Summary:
-    from geovec_data.mining.config import MineConfig
-    from geovec_data.options import load
+    from geovec_data.mining.presets import load_mine
 
-    config = load(MineConfig, arguments, "geovec-data mine")
+    config = load_mine(arguments)
     from geovec_data.mining.mine import run  # after the options: a misspelt one should not wait for torch
 
     return run(config)

@@ -173,9 +173,15 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "candidates": (
         _c("example", _S, "example id"),
         _c("item", _S, "candidate item id"),
-        _c("rank", _I, "0 is the most similar"),
+        _c("source", _S, "what found it: search, region, geo or random"),
+        _c("rank", _I, "0 is what its source found first; of search, the most similar"),
         _c("score", pa.float32(), "cosine similarity to the query (or to the positive: run settings say)"),
         _c("dropped_by", _S, "the policy's rule that took it; null: kept", null=True),
+    ),
+    "positive_scores": (
+        _c("example", _S, "example id"),
+        _c("low", pa.float32(), "cosine similarity of its least similar positive"),
+        _c("high", pa.float32(), "cosine similarity of its most similar positive"),
     ),
     "negatives": (
         _c("example", _S, "example id"),

@@ -129,9 +129,16 @@ CREATE TABLE thumbs (
 CREATE TABLE candidates (
   "example" VARCHAR NOT NULL, -- example id
   "item" VARCHAR NOT NULL, -- candidate item id
-  "rank" INTEGER NOT NULL, -- 0 is the most similar
+  "source" VARCHAR NOT NULL, -- what found it: search, region, geo or random
+  "rank" INTEGER NOT NULL, -- 0 is what its source found first; of search, the most similar
   "score" FLOAT NOT NULL, -- cosine similarity to the query (or to the positive: run settings say)
   "dropped_by" VARCHAR -- the policy's rule that took it; null: kept
+);
+
+CREATE TABLE positive_scores (
+  "example" VARCHAR NOT NULL, -- example id
+  "low" FLOAT NOT NULL, -- cosine similarity of its least similar positive
+  "high" FLOAT NOT NULL -- cosine similarity of its most similar positive
 );
 
 CREATE TABLE negatives (

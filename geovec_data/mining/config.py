@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geovec_data.mining.policy_config import PolicyConfig
+from geovec_data.mining.policy_config import PolicyConfig, QuotaConfig
 
 
 class PoolConfig(BaseModel):
@@ -21,6 +21,14 @@ class PoolConfig(BaseModel):
         description="split whose queries and candidates are mined; another than train is recorded in the run's"
         " summary and is not for training",
     )
+    corpus: list[str] = Field(
+        default_factory=list, description="corpora whose examples and candidates are mined; empty: all"
+    )
+    modality: list[str] = Field(
+        default_factory=list,
+        description="what candidates are (text, image, image+box, coordinate, …); examples whose positives are"
+        " something else are left out; empty: all",
+    )
 
 
 class MineConfig(BaseModel):
@@ -29,9 +37,20 @@ class MineConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Path = Field(description="dataset directory, made by geovec-data build")
-    encoder: str = Field(description="any SentenceTransformer: a folder, a training run, or a hub name")
+    encoder: str = Field(
+        "", description="any SentenceTransformer: a folder, a training run, or a hub name; needed but with reuse"
+    )
+    preset: str | None = Field(
+        None, description="options of recipes/mining/<name>.yaml, or of your own .yaml; what is given beside it wins"
+    )
+    reuse: str | None = Field(
+        None,
+        description="a run whose stored candidates are judged anew by another policy, k or quota; nothing is embedded"
+        " or searched",
+    )
     run: str = Field("default", description="name of this mining run: it is written to <dataset>/mining/<run>/")
-    k: int = Field(4, ge=1, description="negatives per example")
+    k: int = Field(4, ge=1, description="negatives per example; with quota.hard the sum of the quotas counts instead")
+    quota: QuotaConfig = Field(default_factory=QuotaConfig, description="how many negatives of which kind")
     depth: int = Field(
         100,
         ge=1,
@@ -75,8 +94,24 @@ class MineConfig(BaseModel):
             raise ValueError("device is auto, cpu, cuda, cuda:<n> or mps")
         return value
 
+    @property
+    def hard(self) -> int:
+        """Negatives per example that similarity finds."""
+        return self.k - self.quota.others if self.quota.hard is None else self.quota.hard
+
+    @property
+    def total(self) -> int:
+        """Negatives per example, of all kinds."""
+        return self.hard + self.quota.others
+
     @model_validator(mode="after")
-    def _depth_holds_k(self) -> MineConfig:
-        if self.depth < self.k:
-            raise ValueError(f"depth={self.depth} is less than k={self.k}: search at least k candidates")
+    def _options_agree(self) -> MineConfig:
+        if not self.encoder and self.reuse is None:
+            raise ValueError("encoder=… is needed (or reuse=<run>, to judge its candidates anew)")
+        if self.hard < 0 or self.total < 1:
+            raise ValueError(
+                f"k={self.k} is less than the quotas beside it ({self.quota.others}): give k or quota.hard"
+            )
+        if self.depth < self.hard:
+            raise ValueError(f"depth={self.depth} is less than k={self.hard}: search at least k candidates")
         return self

@@ -18,12 +18,14 @@ from geovec_data.mining.choice import choose
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.facts import Facts
 from geovec_data.mining.items import Items
+from geovec_data.mining.live import Live
 from geovec_data.mining.model_folder import find, fingerprint
 from geovec_data.mining.output import RowWriter
 from geovec_data.mining.plan import plans
-from geovec_data.mining.scope import GroupScope, SplitScope
-from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, task_facts
-from geovec_data.mining.task import TaskMiner
+from geovec_data.mining.stored import StoredRun
+from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, refuse_nothing, task_facts
+from geovec_data.mining.task import Files, TaskMiner
+from geovec_data.mining.truth import Truth
 from geovec_data.mining.vectors import Vectors
 from geovec_data.mining.words import Words
 from geovec_data.progress import bar
@@ -36,7 +38,7 @@ TOOL = f"geovec {__version__}"
 LOCK = ".lock"
 UNFINISHED = ".unfinished"
 # options that change how fast a run is, or where it goes, and not what it finds
-_NOT_SETTINGS = {"dataset", "encoder", "run", "device", "batch", "workers", "overwrite"}
+_NOT_SETTINGS = {"dataset", "encoder", "run", "preset", "device", "batch", "workers", "overwrite"}
 
 
 def run(config: MineConfig) -> dict[str, Any]:
@@ -53,11 +55,14 @@ def run(config: MineConfig) -> dict[str, Any]:
         ResourceFault: when the disk refuses.
     """
     dataset = Dataset(config.dataset)
-    folder = find(config.encoder)
+    base = StoredRun(dataset.path / "mining", config) if config.reuse else None
+    folder = find(config.encoder) if config.encoder else None
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS) | {
-        "encoder": fingerprint(folder),
+        "encoder": fingerprint(folder) if folder else base and base.settings.get("encoder"),
         "dataset": hashlib.sha256((dataset.path / MANIFEST).read_bytes()).hexdigest(),
     }
+    if base:
+        base.check(settings)
     out = dataset.path / "mining" / config.run
     done = _already(config, settings, out)
     if done is not None:
@@ -65,7 +70,7 @@ def run(config: MineConfig) -> dict[str, Any]:
     aside = out.parent / UNFINISHED / config.run  # a level deeper than where runs are looked for
     try:
         with _claimed(config.run, aside):
-            summary = _mine(config, settings, dataset, folder, aside)
+            summary = _mine(config, settings, dataset, folder, base, aside)
             (aside / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             (aside / LOCK).unlink()
             if out.exists():  # only with overwrite=true; what is replaced is gone a moment before
@@ -120,48 +125,57 @@ def _already(config: MineConfig, settings: dict[str, Any], out: Path) -> dict[st
     )
 
 
-def _mine(config: MineConfig, settings: dict[str, Any], dataset: Dataset, folder: Path, aside: Path) -> dict[str, Any]:
+def _mine(
+    config: MineConfig,
+    settings: dict[str, Any],
+    dataset: Dataset,
+    folder: Path | None,
+    base: StoredRun | None,
+    aside: Path,
+) -> dict[str, Any]:
     begun = time.monotonic()
     items = Items(dataset)
     facts, words = Facts(dataset, items), Words(items)
-    every = list(plans(dataset, items, config.pool.split))
-    vectors = Vectors(config, dataset, items, folder, settings["encoder"])
-    chosen, skipped = choose(config, vectors.card, items, every)
-    vectors.fill(chosen)
+    every = list(plans(dataset, items, config.pool))
+    given: Live | StoredRun
+    if base:
+        given, skipped = base, dict(base.summary["skipped"])
+        chosen = base.tasks(every)
+    else:
+        assert folder is not None  # the options need an encoder or a run
+        given = Live(config, Vectors(config, dataset, items, folder, settings["encoder"]))
+        chosen, skipped = choose(config, given.vectors.card, items, every)
+        given.vectors.fill(chosen)
     searched = time.monotonic()
-    candidates = RowWriter(aside / "candidates.parquet", "candidates")
-    negatives = RowWriter(aside / "negatives.parquet", "negatives")
+    files = Files(*(RowWriter(aside / f"{t}.parquet", t) for t in ("candidates", "negatives", "positive_scores")))
     tasks: dict[str, Any] = {}
-    with bar(sum(len(p.examples) for p in chosen), "examples", "searching") as advance:
+    with bar(sum(len(p.examples) for p in chosen), "examples", "judging" if base else "searching") as advance:
         for plan in chosen:
-            targets, anchors = vectors.of(plan)
-            miner = TaskMiner(plan, facts, words, anchors, targets, config)
-            for scope in (
-                SplitScope(plan, anchors, targets, vectors.device),
-                GroupScope.of_scenes(plan, items, anchors, vectors.targets),
-                GroupScope.of_answers(plan, items, anchors, vectors.targets),
-            ):
-                miner.mine(scope, candidates, negatives, advance)
-            tasks[plan.task] = task_facts(miner.tally, plan, config.k)
-    candidates.close()
-    negatives.close()
+            truth = Truth(plan, facts, words)
+            positives, scopes = given.of(truth)
+            miner = TaskMiner(truth, positives, config)
+            for scope, others in scopes:
+                miner.mine(scope, others, files, advance)
+            tasks[plan.task] = task_facts(miner.tally, plan, config.total)
+    files.close()
     summary = {
         "command": "mine",
         "tool": TOOL,
         "run": config.run,
+        "preset": config.preset,
+        "reused": config.reuse,
         "split": config.pool.split,
-        "k": config.k,
+        "k": config.total,
         "scores_are": f"cosine similarity to the {config.anchor}",
         "settings": settings,
-        "encoder": vectors.facts(config.encoder),
-        "device": vectors.device,
+        **given.facts(),
         "tasks": tasks,
         "skipped": skipped,
         **overall(tasks),
-        "embedding": vectors.effort.facts(),
         "seconds": {
             "embedding": round(searched - begun, 3),
             "search_policy_writing": round(time.monotonic() - searched, 3),
         },
     }
+    refuse_nothing(summary)
     return summary | {"human": human_lines(summary, dataset.path / "mining" / config.run)}

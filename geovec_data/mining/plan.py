@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError, suggest
+from geovec_data.mining.config import PoolConfig
 from geovec_data.mining.items import NONE, Bools, Ints, Items, Lists, Numbers, filled, one
 
 
@@ -44,12 +45,13 @@ class TaskPlan:
     pool: Ints
 
 
-def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
-    """Yield the tasks of a split, by name.
+def plans(dataset: Dataset, items: Items, limits: PoolConfig) -> Iterator[TaskPlan]:
+    """Yield the tasks of a split, by name, within the limits of the pool.
 
     Raises:
-        UserError: when the split has no example.
+        UserError: when the split has no example, or none is within the limits.
     """
+    split = limits.split
     table = dataset.read("examples", ["id", "task", "query", "image", "scope", "corpus", "pool_key"]).combine_chunks()
     splits = dataset.read("splits", ["example", "split"])
     at = pc.index_in(table["id"], value_set=splits["example"].combine_chunks())
@@ -58,7 +60,18 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
     if split not in known:
         raise UserError(f"pool.split={split}: the dataset has no example in that split.{suggest(split, known)}")
     table = table.filter(pc.equal(named, split))
+    _known(limits, pc.unique(table["corpus"]).to_pylist(), items.modalities)
+    if limits.corpus:
+        table = table.filter(pc.is_in(table["corpus"], value_set=pa.array(limits.corpus)))
     qrels = dataset.read("qrels").combine_chunks()
+    allowed = np.isin(items.modality, [n for n, m in enumerate(items.modalities) if m in limits.modality])
+    if limits.modality:
+        item = items.numbers(qrels["item"], "qrels")
+        table = table.filter(
+            pc.invert(pc.is_in(table["id"], value_set=one(qrels["example"].filter(pa.array(~allowed[item])))))
+        )
+    if not len(table):
+        raise UserError(f"no example of the {split} split is within pool.corpus and pool.modality")
     places = dataset.read("image_splits", ["image", "split"])
     images = places.filter(pc.equal(places["split"], split))["image"].combine_chunks()
     spare = dataset.read("pool")
@@ -66,6 +79,8 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
     of = dataset.read("images", ["id", "corpus"])
     corpus = of["corpus"].combine_chunks().take(pc.index_in(spare["image"], value_set=of["id"].combine_chunks()))
     spare = spare.append_column("here", here).append_column("corpus", corpus)
+    if limits.corpus:
+        spare = spare.filter(pc.is_in(spare["corpus"], value_set=pa.array(limits.corpus)))
     for task in sorted(pc.unique(table["task"]).to_pylist()):
         rows = table.filter(pc.equal(table["task"], task))
         query = items.numbers(rows["query"], "examples")
@@ -76,6 +91,8 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
         positive = items.numbers(mine["item"], "qrels")
         more = spare.filter(pc.equal(spare["task"], task))
         stated = items.numbers(more["item"], "pool")
+        if limits.modality:
+            more, stated = more.filter(pa.array(allowed[stated])), stated[allowed[stated]]
         answer_set, answers = _answer_sets(rows, example, positive, more, stated)
         # what a corpus states as an answer is one whatever the split of the image that it is noted with
         stated = stated if (answer_set != NONE).any() else stated[np.asarray(more["here"].combine_chunks())]
@@ -91,6 +108,13 @@ def plans(dataset: Dataset, items: Items, split: str) -> Iterator[TaskPlan]:
             positives=Lists.of(example, positive, len(rows)),
             pool=np.union1d(positive, stated),
         )
+
+
+def _known(limits: PoolConfig, corpora: list[str], modalities: list[str]) -> None:
+    for option, wanted, there in (("corpus", limits.corpus, corpora), ("modality", limits.modality, modalities)):
+        for name in wanted:
+            if name not in there:
+                raise UserError(f"pool.{option}={name}: the {limits.split} split has none.{suggest(name, there)}")
 
 
 def _answer_sets(rows: pa.Table, example: Ints, positive: Ints, more: pa.Table, stated: Ints) -> tuple[Ints, Lists]:

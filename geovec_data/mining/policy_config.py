@@ -81,3 +81,25 @@ class PolicyConfig(BaseModel):
     )
     min_rank: int = Field(0, ge=0, description="skip this many of the most similar that the other rules left")
     max_rank: int | None = Field(None, ge=1, description="take none beyond this rank among them; null: off")
+
+
+class QuotaConfig(BaseModel):
+    """How many negatives of which kind; what cannot be had is recorded and not filled up with another kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hard: int | None = Field(None, ge=0, description="found by similarity; null: what is left of k")
+    region: int | None = Field(
+        None,
+        ge=0,
+        description="another box of the same image, or its text, same category first; null: those that similarity finds"
+        " count as hard ones do",
+    )
+    geo: int = Field(0, ge=0, description="near in place (quota.within_km) and of another class")
+    random: int = Field(0, ge=0, description="drawn from the candidates, seeded by the example's id")
+    within_km: float = Field(50.0, gt=0.0, description="geo: farthest place")
+
+    @property
+    def others(self) -> int:
+        """How many are asked for besides the hard ones."""
+        return (self.region or 0) + self.geo + self.random

@@ -61,6 +61,32 @@ class PositiveAnchors:
         return summed / norms, np.arange(len(examples))
 
 
+class Source(Protocol):
+    """Where candidates come from."""
+
+    def sizes(self, examples: Ints) -> Ints:
+        """Return how many candidates each example has."""
+        ...
+
+    def search(self, examples: Ints, depth: int) -> Candidates:
+        """Return the first `depth` candidates of each example."""
+        ...
+
+
+class Scope(Source, Protocol):
+    """A source with the examples that are ranked among its candidates."""
+
+    examples: Ints
+
+
+class Pooled(Scope, Protocol):
+    """A scope whose candidates can be numbered."""
+
+    def at(self, examples: Ints, position: Ints) -> Ints:
+        """Return the place in the task's pool of a candidate of each example, by its number."""
+        ...
+
+
 class SplitScope:
     """Every target item of the task in the split."""
 
@@ -74,6 +100,10 @@ class SplitScope:
     def sizes(self, examples: Ints) -> Ints:
         """Return how many candidates each example has."""
         return np.full(len(examples), len(self._pool))
+
+    def at(self, examples: Ints, position: Ints) -> Ints:
+        """See `Pooled.at`."""
+        return position
 
     def search(self, examples: Ints, depth: int) -> Candidates:
         """Return the `depth` nearest candidates of each example."""
@@ -127,6 +157,11 @@ class GroupScope:
     def sizes(self, examples: Ints) -> Ints:
         """Return how many candidates each example has."""
         out: Ints = self._end[examples] - self._begin[examples]
+        return out
+
+    def at(self, examples: Ints, position: Ints) -> Ints:
+        """See `Pooled.at`."""
+        out: Ints = self._order[self._begin[examples] + position]
         return out
 
     def search(self, examples: Ints, depth: int) -> Candidates:

@@ -11,7 +11,7 @@ import numpy as np
 from geovec_data.errors import UserError
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.policy import RULE_NAMES
-from geovec_data.mining.task import Tally
+from geovec_data.mining.tally import Tally
 
 SUMMARY = "summary.json"
 
@@ -48,6 +48,7 @@ def task_facts(tally: Tally, plan: TaskPlan, k: int) -> dict[str, Any]:
         "short": {
             "examples": short,
             "missing": missing,
+            "by_kind": {kind: n for kind, n in tally.missing.items() if n},
             "examples_by_negatives": {str(have): tally.short[have] for have in sorted(tally.short)},
         },
     }
@@ -66,6 +67,22 @@ def overall(tasks: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def refuse_nothing(facts: dict[str, Any]) -> None:
+    """Refuse a run without a single negative.
+
+    Raises:
+        UserError: naming the rules that took the candidates, and how many each.
+    """
+    if facts["negatives"]:
+        return
+    took = sorted((-n, rule) for rule, n in facts["drops"].items() if n)
+    said = ", ".join(f"{rule} {-n:,}" for n, rule in took) or "nothing: there were none"
+    raise UserError(
+        f"no negative is left for {facts['examples']:,} examples. Of the candidates were dropped by {said}. Relax the"
+        " policy (policy.<rule>=off, a smaller margin), or widen the pool"
+    )
+
+
 def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
     """Say it in a few lines."""
     tasks, short, work = facts["tasks"], facts["short"], facts["embedding"]
@@ -80,10 +97,12 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
     if short["examples"]:
         lines.append(
             f"{short['examples']:,} examples have fewer than {facts['k']} negatives ({short['missing']:,} missing):"
-            " their pools hold no more"
+            f" {'the stored candidates' if facts['reused'] else 'their pools'} hold no more"
         )
     lines += [f"skipped {name}: {why}" for name, why in facts["skipped"].items()]
-    if work["encoded"]:
+    if facts["reused"]:
+        lines.append(f"candidates are those of run '{facts['reused']}': nothing was embedded or searched")
+    elif work["encoded"]:
         lines.append(
             f"embedded {work['encoded']:,} items in {work['seconds']:.1f} s on {facts['device']}"
             f" ({work['encoded'] / max(work['seconds'], 1e-9):,.0f}/s, the device waited"

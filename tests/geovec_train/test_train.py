@@ -211,6 +211,13 @@ def test_negatives_of_another_build_are_refused(dataset: Dataset, tmp_path: Path
         run(config(Dataset(home), tmp_path / "a", negatives="r"))
 
 
+def test_negatives_of_a_held_out_split_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    home = Dataset(shutil.copytree(dataset.path, tmp_path / "dataset"))
+    jobs.mined(home.path, "held", split="val")
+    with pytest.raises(UserError, match=r"mined on the val split \(pool.split=val\).* leak"):
+        run(config(home, tmp_path / "a", negatives="held"))
+
+
 def test_mined_negatives_are_ragged_and_hardest_first(dataset: Dataset, tmp_path: Path) -> None:
     home = Dataset(shutil.copytree(dataset.path, tmp_path / "dataset"))
     folder = jobs.mined(home.path, "r", per_example=5)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError, suggest
+from geovec_data.mining.summary import read_summary
 from geovec_train.ragged import Ints, Numbers, Ragged
 
 
@@ -47,11 +48,18 @@ def mined(run: Path | None, examples: Numbers, items: Numbers, most: int, datase
         dataset: the dataset.
 
     Raises:
-        UserError: when the run was mined on another build of the dataset, or serves none of the examples.
+        UserError: when the run was mined on another split or another build of the dataset, or serves none of the
+            examples.
     """
     count = len(examples.names)
     if run is None:
         return Ragged.of(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), count)
+    split = read_summary(run).get("split", "train")
+    if split != "train":
+        raise UserError(
+            f"negatives={run.name}: the run was mined on the {split} split (pool.split={split}); training on its"
+            " negatives would leak what is held out. Mine on the train split: leave pool.split out"
+        )
     table = pq.read_table(run / "negatives.parquet", columns=["example", "item", "rank"])
     strange = table.filter(pc.invert(pc.is_in(table["item"], value_set=dataset.items.table["id"])))
     if len(strange):

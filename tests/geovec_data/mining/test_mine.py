@@ -243,6 +243,7 @@ def test_what_a_killed_run_left_is_cleared(captions: tuple[Path, str, list[str],
     assert sorted(p.name for p in (dataset / "mining/default").iterdir()) == [
         "candidates.parquet",
         "negatives.parquet",
+        "positive_scores.parquet",
         "summary.json",
     ]
     assert choose_run(Dataset(dataset), None) == dataset / "mining/default"
@@ -353,6 +354,7 @@ def test_stored_vectors_are_the_models_own(tmp_path: Path) -> None:
     image = book.image(Painting("a"))
     words = [f"caption {'very ' * n}long" for n in range(9)]
     book.example("image_to_text", (Segment.of_image(image),), [text(w) for w in words], image=image)
+    book.distractor("image_to_text", image, text("a field"))
     dataset = book.write(tmp_path / "dataset")
     mine(dataset, str(get_model_path()), anchor="positive", k=1, batch=4)
     (file,) = (dataset / "embeddings").glob("*-target-*/*.arrow")

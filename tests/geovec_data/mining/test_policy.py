@@ -52,8 +52,9 @@ def test_another_split_says_nothing_about_this_one(world: World) -> None:
     first = world.book.example("text_to_image", airport, [world.at(5, (Segment.of_image(a),), "a")], image=a)
     held = world.at(6, (Segment.of_image(b),), "b")
     world.book.example("text_to_image", airport, [held], image=b, split="test")
+    world.book.distractor("text_to_image", a, world.at(70, (Segment.of_image(world.image("c")),), "c"))
     world.mine(k=1)
-    assert world.verdicts(first) == {"a": "known_positive"}  # b is neither a positive nor a candidate
+    assert world.verdicts(first) == {"a": "known_positive", "c": None}  # b is neither a positive nor a candidate
 
 
 def test_captions_that_say_the_same_are_duplicates(world: World) -> None:
@@ -98,7 +99,7 @@ def test_boxes_that_overlap_the_positive_are_the_same_thing(world: World) -> Non
         ("less than half", "region", 0),
         ("its place elsewhere", "hard", 1),
     ]
-    assert facts["tasks"]["text_to_region"]["negatives"] == {"hard": 1, "region": 1}
+    assert facts["tasks"]["text_to_region"]["negatives"] == {"hard": 1, "region": 1, "geo": 0, "random": 0}
 
 
 def test_max_iou_is_an_option(world: World) -> None:
@@ -107,6 +108,7 @@ def test_max_iou_is_an_option(world: World) -> None:
         "text_to_region", world.at(0, text("it")), [world.at(2, region(a, 0, 0, 20, 20), "right")], image=a
     )
     world.book.distractor("text_to_region", a, world.at(5, region(a, 8, 0, 28, 20), "near half"))
+    world.book.distractor("text_to_region", a, world.at(9, region(a, 40, 0, 60, 20), "beside"))
     world.mine(k=1, policy={"max_iou": 0.4})
     assert world.verdicts(first)["near half"] == "region_overlap"
 

@@ -1,0 +1,143 @@
+"""Candidates of an earlier run, as a source: a changed policy is then applied without an encoder or a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from geovec_data.errors import UserError, suggest
+from geovec_data.mining.block import Candidates, Positive
+from geovec_data.mining.config import MineConfig
+from geovec_data.mining.embed import Effort
+from geovec_data.mining.items import Ints, Items, ranges, spread
+from geovec_data.mining.plan import TaskPlan
+from geovec_data.mining.scope import Scope, Source
+from geovec_data.mining.similarity import Positives
+from geovec_data.mining.summary import read_summary
+from geovec_data.mining.task import SOURCES
+from geovec_data.mining.truth import Truth
+
+_SAME = ("encoder", "dataset", "pool", "anchor", "box_codec", "coordinate_codec")
+
+
+class StoredRun:
+    """What an earlier run left.
+
+    Args:
+        folder: the dataset's folder of runs.
+        config: this run's options; ``config.reuse`` names the earlier run.
+
+    Raises:
+        UserError: when there is no such run, or one of an older GeoVec.
+    """
+
+    def __init__(self, folder: Path, config: MineConfig) -> None:
+        self._config = config
+        self._folder = folder / str(config.reuse)
+        runs = sorted(p.parent.name for p in folder.glob("*/summary.json"))
+        if config.reuse not in runs:
+            raise UserError(f"reuse={config.reuse}: no such finished run.{suggest(str(config.reuse), runs)}")
+        if config.reuse == config.run:
+            raise UserError(f"reuse={config.reuse}: give the new run another name (run=…): the old one stays as it is")
+        self.summary = read_summary(self._folder)
+        self.settings: dict[str, Any] = self.summary.get("settings", {})
+        if not (self._folder / "positive_scores.parquet").is_file():
+            raise UserError(f"reuse={config.reuse}: that run was mined by an older GeoVec; mine again")
+
+    def check(self, settings: dict[str, Any]) -> None:
+        """Compare this run's settings with the earlier run's.
+
+        Raises:
+            UserError: when its candidates are not those that this run would search.
+        """
+        differs = [name for name in _SAME if self.settings.get(name) != settings.get(name)]
+        if differs:
+            raise UserError(
+                f"reuse={self._config.reuse}: that run has another {', '.join(differs)}, so its candidates are not"
+                " this run's; leave reuse out to mine anew"
+            )
+        if self._config.depth > self.settings["depth"]:
+            raise UserError(
+                f"reuse={self._config.reuse}: depth={self._config.depth}, and that run stored"
+                f" {self.settings['depth']} candidates an example"
+            )
+        for name in self._config.tasks:
+            if name not in self.summary["tasks"]:
+                raise UserError(
+                    f"reuse={self._config.reuse}: that run has no '{name}'.{suggest(name, self.summary['tasks'])}"
+                )
+
+    def tasks(self, plans: list[TaskPlan]) -> list[TaskPlan]:
+        """Return the plans of the tasks that it mined and this run wants."""
+        wanted = self._config.tasks or list(self.summary["tasks"])
+        return [p for p in plans if p.task in self.summary["tasks"] and p.task in wanted]
+
+    def of(self, truth: Truth) -> tuple[Positives, Iterator[tuple[Scope, dict[str, Source]]]]:
+        """Return the scores of a task's positives; and its stored candidates, by source."""
+        stored = StoredTask(self._folder, truth.plan, truth.items)
+        return stored, iter([(stored.search, stored.others)])
+
+    def facts(self) -> dict[str, Any]:
+        """Say which encoder it was, for the summary."""
+        nothing = Effort().facts()
+        return {"encoder": self.summary["encoder"], "device": self.summary["device"], "embedding": nothing}
+
+
+class StoredTask:
+    """The stored candidates and positives' scores of one task; see `geovec_data.mining.similarity.Positives`."""
+
+    def __init__(self, folder: Path, plan: TaskPlan, items: Items) -> None:
+        scores = _rows(folder / "positive_scores.parquet", plan)
+        at = np.empty(len(plan.examples), np.int64)
+        at[scores["row"].to_numpy()] = np.arange(len(scores))
+        self._low, self._high = (scores[n].to_numpy()[at] for n in ("low", "high"))
+        table = _rows(folder / "candidates.parquet", plan)
+        row = table["row"].to_numpy()
+        place = np.searchsorted(plan.pool, items.numbers(table["item"], "candidates"))
+        source = np.asarray(pc.index_in(table["source"], value_set=pa.array(SOURCES)))
+        order = np.lexsort((table["rank"].to_numpy(), row))
+        scopes = {}
+        for number, name in enumerate(SOURCES):
+            chosen = order[source[order] == number]
+            found = Candidates(row[chosen], place[chosen], plan.pool[place[chosen]], table["score"].to_numpy()[chosen])
+            scopes[name] = _StoredScope(found, len(plan.examples))
+        self.search: Scope = scopes.pop(SOURCES[0])
+        self.others: dict[str, Source] = {**scopes}
+
+    def positive(self, examples: Ints) -> Positive:
+        """See `geovec_data.mining.similarity.Positives`."""
+        return Positive(self._low[examples], self._high[examples])
+
+
+class _StoredScope:
+    def __init__(self, found: Candidates, count: int) -> None:
+        self._found = found
+        self._starts = np.searchsorted(found.row, np.arange(count + 1))
+        self.examples: Ints = np.arange(count)
+
+    def sizes(self, examples: Ints) -> Ints:
+        """Return how many candidates are stored of each example."""
+        out: Ints = self._starts[examples + 1] - self._starts[examples]
+        return out
+
+    def search(self, examples: Ints, depth: int) -> Candidates:
+        """Return the first `depth` stored candidates of each example."""
+        begin = self._starts[examples]
+        end = np.minimum(self._starts[examples + 1], begin + depth)
+        row = spread(end - begin)
+        found = self._found.keep(ranges(begin, end))
+        return Candidates(row, found.place, found.item, found.score)
+
+
+def _rows(file: Path, plan: TaskPlan) -> pa.Table:
+    """Read the rows of a task's examples, with a column for the example's position in the plan."""
+    table = pq.read_table(file)
+    row = pc.index_in(table["example"], value_set=plan.examples)
+    table = table.append_column("row", pc.cast(row, pa.int64()))
+    return table.filter(pc.is_valid(table["row"])).combine_chunks()
