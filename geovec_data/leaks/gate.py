@@ -78,8 +78,8 @@ def _find(
         case "caption":
             keyed.caption(con, options.listed)
         case "footprint":
-            ground.footprint(con, options.footprint_buffer, options.listed)
-            return {"buffer": options.footprint_buffer, "overlap": ground.MIN_OVERLAP}
+            unplaced = ground.footprint(con, options.footprint_buffer, options.listed)
+            return {"buffer": options.footprint_buffer, "overlap": ground.MIN_OVERLAP, "unplaced": unplaced}
         case "near":
             bits, score = options.near_bits, options.near_score
             flat = looks.near(con, thumbs, bits=bits, score=score, limit=options.listed, threads=threads)

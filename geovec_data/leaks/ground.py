@@ -16,8 +16,12 @@ METRES_PER_DEGREE = 111_195.0  # mean great-circle degree, R = 6371.0088 km
 Ints = NDArray[np.int64]
 
 
-def footprint(con: duckdb.DuckDBPyConnection, buffer: float, limit: int) -> None:
-    """Find images whose ground overlaps, or lies within `buffer` metres (windows: pixels of the parent)."""
+def footprint(con: duckdb.DuckDBPyConnection, buffer: float, limit: int) -> int:
+    """Find images whose ground overlaps, or lies within `buffer` metres (windows: pixels of the parent).
+
+    Returns:
+        Images that could not be compared: they have neither a footprint nor a window.
+    """
     for sql, space in (
         ("SELECT s.image, s.corpus, s.split, NULL AS space, i.footprint AS shape FROM leak_sides s"
          " JOIN images i ON i.id = s.image WHERE i.footprint IS NOT NULL", "earth"),
@@ -42,6 +46,11 @@ def footprint(con: duckdb.DuckDBPyConnection, buffer: float, limit: int) -> None
         pairs = pairs[:, pairs[0] != pairs[1]]
         said = "ground overlaps" + (f" or lies within {buffer:g} {'m' if space == 'earth' else 'px'}" if buffer else "")
         add_pairs(con, "footprint", ids, corpora, (pairs[0], pairs[1], np.ones(pairs.shape[1])), said, limit)
+    unplaced: int = con.execute(
+        "SELECT count(DISTINCT s.image) FROM leak_sides s JOIN images i ON i.id = s.image"
+        ' WHERE i.footprint IS NULL AND i."window" IS NULL'
+    ).fetchall()[0][0]
+    return unplaced
 
 
 def distinct(column: pa.ChunkedArray) -> tuple[NDArray[np.object_], Ints]:

@@ -9,6 +9,8 @@ from typing import Any
 def leak_words(rule: str, found: Mapping[str, Any]) -> str:
     """Say in one line what a rule found and what was done about it."""
     words = f"{rule} ({found['meaning']}): {found['count']:,} of {found['of']:,} {found['unit']}"
+    if unplaced := found.get("unplaced"):
+        words += f" ({unplaced:,} images have no known ground and were not compared)"
     if not found["count"]:
         return words
     words += f", {found['pairs']:,} pairs"

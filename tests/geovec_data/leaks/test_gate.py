@@ -13,6 +13,7 @@ from geovec_data.leaks import gate
 from geovec_data.leaks.drop import REWRITTEN
 from geovec_data.leaks.gate import Verdict
 from geovec_data.leaks.options import LeakOptions, Policy, Rule
+from geovec_data.leaks.words import leak_words
 from geovec_data.rows import wkb_polygon
 from geovec_data.schema import arrow_schema
 
@@ -131,6 +132,17 @@ def test_ground_overlaps_by_area_and_neighbours_that_touch_do_not() -> None:
     assert t.check().pairs("footprint") == [("here", "over")]
     assert t.check(footprint_buffer=5).pairs("footprint") == [("here", "beside"), ("here", "over")]
     assert len(t.check(footprint_buffer=8).pairs("footprint")) == 3
+
+
+def test_images_without_ground_are_owned_up_to() -> None:
+    t = Tables()
+    t.image("here", "train", footprint=square(10.0, 50.0))
+    t.image("part", "train", window=window(0, 0))
+    assert "compared" not in leak_words("footprint", t.check().verdict.rules["footprint"])
+    t.image("one", "train")
+    t.image("two", "val")
+    words = leak_words("footprint", t.check().verdict.rules["footprint"])
+    assert words.endswith("0 of 1 held-out images (2 images have no known ground and were not compared)")
 
 
 def test_captions_are_compared_normalised_and_only_reported() -> None:
