@@ -210,7 +210,7 @@ def validate(model: type[M], tree: dict[str, Any], command: str, prefix: str = "
                     f"{where}={e['input']!r}: {where} has options of its own: {', '.join(prefix + n for n in inner)}"
                 )
             else:
-                lines.append(f"{where}={e['input']!r}: {e['msg']}")
+                lines.append(f"{where}={e['input']!r}: {str(e['msg']).removeprefix('Value error, ')}")
         see = command if "=" in command else f"{command} --help"
         said = "; ".join(line.rstrip(".") for line in lines)
         raise UserError(f"{said}{' ' if said.endswith('?') else '. '}See: {see}") from error
