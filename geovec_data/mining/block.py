@@ -89,7 +89,7 @@ class Block:
             row = self.candidates.row
         groups, inverse = np.unique(self.group, return_inverse=True)
         owner, right = lists.take(groups)
-        if not len(right):
+        if not len(right) or not (value != NONE).any():
             return np.zeros(len(value), np.bool_)
         width = int(max(right.max(), value.max(initial=0))) + 1
         keys = owner * width + right  # ascending: groups ascend, and values within a group
@@ -104,6 +104,9 @@ class Block:
         Returns:
             Candidate, value of the candidate and value of the group, one row for each pair.
         """
+        if not len(of_candidate.values) or not len(of_group.values):
+            none = np.zeros(0, np.int64)
+            return none, none, none
         candidate, left = of_candidate.take(self.candidates.item)
         group = self.group[self.candidates.row[candidate]]
         begin, end = of_group.starts[group], of_group.starts[group + 1]

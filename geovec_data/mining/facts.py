@@ -68,6 +68,11 @@ class Facts:
         return self._codes("origin")
 
     @cached_property
+    def origins_shared(self) -> bool:
+        """Whether any two images are of one origin."""
+        return len(np.unique(self.origin)) < len(self.origin)
+
+    @cached_property
     def parent(self) -> Ints:
         """Number of each image's parent."""
         return self._codes("corpus", "parent")
@@ -83,6 +88,16 @@ class Facts:
     def bounds(self) -> Reals:
         """West, south, east, north of each footprint, degrees WGS84, shape (images, 4); NaN where there is none."""
         return bounds_of(self._images["footprint"].to_pylist())
+
+    @cached_property
+    def on_ground(self) -> bool:
+        """Whether any image has a footprint or a window."""
+        return bool(np.isfinite(self.bounds).any() or np.isfinite(self.window).any())
+
+    @cached_property
+    def placed(self) -> bool:
+        """Whether any item has a place."""
+        return bool(np.isfinite(self.place).any())
 
     @cached_property
     def place(self) -> Reals:

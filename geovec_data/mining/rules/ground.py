@@ -18,6 +18,8 @@ def overlapping_ground(block: Block) -> Bools:
     Rectangles around the footprints, or where neither lies on the map, windows of one parent image.
     """
     facts = block.truth.facts
+    if not facts.on_ground:
+        return block.nothing
     candidate, one, other = block.images()
     on_map, _, _ = shared = overlap(facts.bounds[one], facts.bounds[other])
     hit = on_map > MIN_OVERLAP * shared[1]
@@ -33,6 +35,8 @@ def near_place(block: Block) -> Bools:
     distance between the centres; a coordinate is a chip of no size.
     """
     facts, items = block.truth.facts, block.truth.items
+    if not facts.placed:
+        return block.nothing
     candidate, left, right = block.faces()
     one, other = items.image[left], items.image[right]
     apart = (one != other) | (one == NONE)

@@ -31,6 +31,8 @@ def same_image(block: Block) -> Bools:
 def same_osm(block: Block) -> Bools:
     """Shows (or describes) the OSM object of the query or a positive, seen in whatever image."""
     osm = block.truth.facts.osm
+    if not (osm != NONE).any():
+        return block.nothing
     candidate, left, right = block.faces()
     return block.touched(candidate, (osm[left] == osm[right]) & (osm[left] != NONE))
 
@@ -55,6 +57,8 @@ def same_origin(block: Block) -> Bools:
     or another corpus cut it, what they share is unknown.
     """
     facts = block.truth.facts
+    if not facts.origins_shared:
+        return block.nothing
     candidate, one, other = block.images()
     placed = (facts.parent[one] == facts.parent[other]) & ~np.isnan(facts.window[one, 0] + facts.window[other, 0])
     return block.touched(candidate, (facts.origin[one] == facts.origin[other]) & ~placed)

@@ -21,8 +21,10 @@ def near_caption(block: Block) -> Bools:
     truth = block.truth
     if not truth.open:
         return block.nothing
-    candidate, own, right = block.pairs(truth.said, truth.right_texts)
     words = truth.words.content
+    if words.sizes.max(initial=0) < LEAST:
+        return block.nothing
+    candidate, own, right = block.pairs(truth.said, truth.right_texts)
     same = words.alike(own, right, block.config.caption_jaccard, LEAST)
     if not block.config.caption_within:
         return block.touched(candidate, same)
