@@ -11,6 +11,7 @@ which the scene's labels are complete; identity and words; classes and places; s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +77,12 @@ def judge(block: Block) -> Said:
         answer = answer_of(block.config, rule.__name__)
         if answer == "off" or not len(left):
             continue
-        rest = Block(block.candidates.keep(left), block.group, block.query, block.positive, block.truth, block.config)
-        taken = rule(rest)
+        taken = rule(block)
+        if not taken.any():
+            continue
         said[left[taken]] = number + _STEP * ANSWERS.index(answer)
         left = left[~taken]
+        block = replace(block, candidates=block.candidates.keep(~taken))
     return said
 
 

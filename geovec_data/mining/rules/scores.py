@@ -17,6 +17,8 @@ from geovec_data.mining.items import Bools
 
 def rank_range(block: Block) -> Bools:
     """Ranks before `policy.min_rank`, or at `policy.max_rank` and after, among what the rules before left."""
+    if not block.config.min_rank and block.config.max_rank is None:
+        return block.nothing
     row = block.candidates.row
     rank = np.arange(len(row)) - np.searchsorted(row, row)
     last = block.config.max_rank
