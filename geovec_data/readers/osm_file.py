@@ -2,11 +2,15 @@
 
 Closed ways and multipolygon relations become areas, holes included. An area that should be there and cannot be
 assembled (its ring crosses itself, a member lies outside the extract) is given as a feature with a fault, so that
-nobody takes its place for empty ground. Memory: the node locations of the file, about 16 bytes a node.
+nobody takes its place for empty ground. Node locations, 16 bytes a node, lie on disk for files over `ON_DISK` bytes.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import re
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,9 @@ from typing import Any
 from geovec_data.errors import UserError
 from geovec_data.readers.osm_categories import KEYS, label_of
 from geovec_data.readers.osm_labels import Bounds, Feature, Tally
+
+ON_DISK = 64 * 2**20  # of the file: about 10 million nodes, 160 MB of locations
+_OSM_BASE = re.compile(rb'<meta[^>]*\sosm_base="([^"]+)"')
 
 
 @contextmanager
@@ -28,8 +35,8 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _extent(path: Path) -> Bounds | None:
-    """Return the bounds in the file's header, or None when it has none.
+def _header(path: Path, tally: Tally) -> None:
+    """Take the bounds and the date of the file's header, where it has them.
 
     Raises:
         UserError: when the file is damaged, or a history file with several versions of an object.
@@ -43,12 +50,34 @@ def _extent(path: Path) -> Bounds | None:
         if header.has_multiple_object_versions:
             raise UserError(f"source.labels={path} is an OSM history file; give an extract of one moment")
         if not box.valid() or box.size() == 0.0:
-            return None
-        low, high = box.bottom_left, box.top_right
-        return low.lon, low.lat, high.lon, high.lat
+            tally.extent = None
+        else:
+            low, high = box.bottom_left, box.top_right
+            tally.extent = (low.lon, low.lat, high.lon, high.lat)
+        tally.date = header.get("osmosis_replication_timestamp") or _osm_base(path)
 
 
-def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
+def _osm_base(path: Path) -> str | None:
+    """Return the time that Overpass writes into ``<meta osm_base=…>`` of its XML, which osmium passes over."""
+    if not path.name.lower().endswith((".osm", ".osm.gz", ".osm.bz2")):
+        return None
+    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
+    try:
+        with openers.get(path.suffix.lower(), open)(path, "rb") as file:
+            match = _OSM_BASE.search(file.read(4096))
+    except (OSError, EOFError, zlib.error):  # damaged: osmium says how when it comes to it
+        return None
+    return match[1].decode("ascii", "replace") if match else None
+
+
+def _locations(path: Path, scratch: Path | None) -> str:
+    """Name osmium's store of node locations for a file: in memory, or in a file of `scratch` for large ones."""
+    if scratch is None or path.stat().st_size < ON_DISK:
+        return "flex_mem"
+    return f"sparse_file_array,{scratch / 'nodes.bin'}"
+
+
+def read_osm(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[Feature]:
     """Stream the areas whose tags the category table knows.
 
     Raises:
@@ -56,10 +85,12 @@ def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
     """
     import osmium
 
+    _header(path, tally)
     osm, flt = osmium.osm, osmium.filter
     wkb = osmium.geom.WKBFactory()
     processor = (
         osmium.FileProcessor(str(path))
+        .with_locations(_locations(path, scratch))
         .with_areas(flt.KeyFilter(*KEYS))
         .with_filter(flt.EntityFilter(osm.WAY | osm.RELATION | osm.AREA))
         .with_filter(flt.KeyFilter(*KEYS))
@@ -69,7 +100,6 @@ def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
     ways: dict[int, Feature] = {}
     relations: dict[int, tuple[Feature, tuple[int, ...]]] = {}
     assembled: set[tuple[bool, int]] = set()
-    tally.extent = _extent(path)
     with _explained(path):
         for item in processor:
             is_way = item.from_way() if item.is_area() else item.is_way()
@@ -89,7 +119,7 @@ def read_osm(path: Path, tally: Tally) -> Iterator[Feature]:
             elif not is_way and tags.get("type") in ("multipolygon", "boundary"):
                 members = tuple(m.ref for m in item.members if m.type == "w")
                 relations[item.id] = (_missing(item, tags, None), members)
-        yield from _broken(path, ways, relations, tally)
+        yield from _broken(path, scratch, ways, relations, tally)
 
 
 def _area(wkb_hex: str, item: Any, tags: dict[str, str], is_way: bool) -> Feature:
@@ -129,7 +159,11 @@ def _way_bounds(nodes: Iterable[Any]) -> Bounds | None:
 
 
 def _broken(
-    path: Path, ways: dict[int, Feature], relations: dict[int, tuple[Feature, tuple[int, ...]]], tally: Tally
+    path: Path,
+    scratch: Path | None,
+    ways: dict[int, Feature],
+    relations: dict[int, tuple[Feature, tuple[int, ...]]],
+    tally: Tally,
 ) -> Iterator[Feature]:
     """Yield what never became an area, each with the bounds of as much of it as the file holds."""
     from dataclasses import replace
@@ -140,7 +174,7 @@ def _broken(
     bounds: dict[int, Bounds] = {}
     if members:
         ways_only = osmium.filter.EntityFilter(osmium.osm.WAY)
-        processor = osmium.FileProcessor(str(path)).with_locations().with_filter(ways_only)
+        processor = osmium.FileProcessor(str(path)).with_locations(_locations(path, scratch)).with_filter(ways_only)
         for way in processor.with_filter(osmium.filter.IdFilter(members)):
             if (place := _way_bounds(way.nodes)) is not None:
                 bounds[way.id] = place

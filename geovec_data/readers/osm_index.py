@@ -27,10 +27,15 @@ from geovec_data.readers.osm_categories import TABLE
 from geovec_data.readers.osm_index_build import build_index
 from geovec_data.readers.osm_labels import Bounds, Feature, label_files
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 KEEP_GROUPS = 32
 
 Array = NDArray[Any]
+
+
+def table_digest() -> str:
+    """Hash the category table, so that a record tells which one named its regions."""
+    return hashlib.sha256(repr(TABLE).encode()).hexdigest()[:16]
 
 
 def labels_digest(files: tuple[Path, ...]) -> str:
@@ -80,8 +85,11 @@ class LabelIndex:
     """
 
     def __init__(self, folder: Path, labels: Path) -> None:
+        import shapely
+
         self.files: list[dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))["files"]
         self._labels = labels
+        self._areas = {f["file"]: shapely.from_wkt(f["extent"]) for f in self.files}
         self._file = pq.ParquetFile(folder / "features.parquet")
         self._bounds = self._group_bounds()
         self._kept: OrderedDict[int, tuple[Array, pa.Table]] = OrderedDict()
@@ -109,6 +117,13 @@ class LabelIndex:
         for fact in self.files:
             parts[fact["declared"]].append(shapely.from_wkt(fact["extent"]))
         return shapely.union_all(parts[True]), shapely.union_all(parts[False])
+
+    def dates(self, bounds: Bounds) -> tuple[str, ...]:
+        """Return the dates of the map in the files whose extent touches `bounds`, oldest first."""
+        import shapely
+
+        box = shapely.box(*bounds)
+        return tuple(sorted({f["date"] for f in self.files if f["date"] and self._areas[f["file"]].intersects(box)}))
 
     def query(self, bounds: Bounds) -> list[Feature]:
         """Return the features whose bounds touch `bounds`, in a fixed order."""

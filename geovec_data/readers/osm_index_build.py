@@ -71,7 +71,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
     with pq.ParquetWriter(raw, _SCHEMA) as writer, bar(None, "features", "reading labels") as advance:
         for number, path in enumerate(files):
             tally, count, broken, known, hull = Tally(), 0, 0, 0, shapely.Polygon()
-            for rows in _batches(features(path, tally)):
+            for rows in _batches(features(path, tally, work)):
                 writer.write_table(_table(rows, number, count))
                 good = [f.geometry for f in rows if f.geometry is not None]
                 hull = shapely.convex_hull(shapely.geometrycollections([hull, *good]))
@@ -83,6 +83,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
             facts.append(
                 {
                     "file": path.name,
+                    "date": tally.date,
                     "features": count - broken,
                     "known": known,
                     "broken": broken + tally.broken_without_place,
@@ -99,6 +100,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
     except duckdb.IOException as error:  # a full disk
         raise OSError(str(error)) from error
     raw.unlink()
+    (work / "nodes.bin").unlink(missing_ok=True)
     shutil.rmtree(work / "spill", ignore_errors=True)
     (work / "index.json").write_text(json.dumps({"files": facts}), encoding="utf-8")
 

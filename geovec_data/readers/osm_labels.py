@@ -13,7 +13,7 @@ from geovec_data.records import OsmType
 Bounds = tuple[float, float, float, float]  # west, south, east, north, WGS84 degrees
 
 OSM_SUFFIXES = (".osm", ".osm.bz2", ".osm.gz", ".pbf")
-VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg")
+VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".parquet", ".geoparquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,14 @@ class Tally:
     """What was found in a labels file besides its features.
 
     Attributes:
+        date: the moment of the map that it shows, ISO 8601, where the file says so.
         extent: the area that the file says it covers (an OSM header's bounds, a GeoJSON ``bbox``), else None.
         repaired: features whose polygon was invalid and was made valid.
         not_areas: features that are points, lines or nothing.
         broken_without_place: areas that cannot be assembled and of which no node is known.
     """
 
+    date: str | None = None
     extent: Bounds | None = None
     repaired: int = 0
     not_areas: int = 0
@@ -89,8 +91,13 @@ def _is_labels(path: Path) -> bool:
     return path.name.lower().endswith((*OSM_SUFFIXES, *VECTOR_SUFFIXES))
 
 
-def features(path: Path, tally: Tally) -> Iterator[Feature]:
+def features(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[Feature]:
     """Stream the areas of a labels file; `tally` is filled on the way, its extent before the first feature.
+
+    Args:
+        path: the file.
+        tally: filled.
+        scratch: folder for what does not fit in memory (node locations of a large OSM file); None keeps all there.
 
     Raises:
         UserError: when the file is damaged or not what its name says.
@@ -98,7 +105,11 @@ def features(path: Path, tally: Tally) -> Iterator[Feature]:
     if path.name.lower().endswith(OSM_SUFFIXES):
         from geovec_data.readers.osm_file import read_osm
 
-        return read_osm(path, tally)
+        return read_osm(path, tally, scratch)
+    if path.suffix.lower() in (".parquet", ".geoparquet"):
+        from geovec_data.readers.osm_parquet import read_geoparquet
+
+        return read_geoparquet(path, tally)
     from geovec_data.readers.osm_vector import read_geojson, read_geopackage
 
     return read_geopackage(path, tally) if path.suffix.lower() == ".gpkg" else read_geojson(path, tally)

@@ -72,7 +72,7 @@ def _region(feature: Feature, label: Label, inside: Any, visible: float, placeme
         visible=round(min(visible, 1.0), 6),
         osm_type=feature.osm_type,
         osm_id=feature.osm_id,
-        tags=feature.tags,
+        tags=feature.tags | ({"@version": str(feature.version)} if feature.version else {}),
         lon=round(float(center[0]), 7),
         lat=round(float(center[1]), 7),
     )

@@ -21,7 +21,7 @@ from geovec_data.records import OsmType
 _ID = re.compile(r"^(node|way|relation)s?/(\d+)$")
 _HSTORE = re.compile(r'"((?:[^"\\]|\\.)*)"=>"((?:[^"\\]|\\.)*)"')
 _IDENTITY = frozenset(
-    ("osm_id", "osm_type", "osm_way_id", "osmid", "id", "@id", "@type", "element", "element_type", "fid")
+    ("osm_id", "osm_type", "osm_way_id", "osmid", "id", "@id", "@type", "element", "element_type", "fid", "feature_id")
 )
 _META = frozenset(("tags", "other_tags", "changeset", "timestamp", "version", "uid", "user", "@version", "@timestamp"))
 
@@ -56,6 +56,7 @@ def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
 
     data = _load(path)
     tally.extent = _extent(data.get("bbox"))
+    tally.date = data["timestamp"] if isinstance(data.get("timestamp"), str) else None  # overpass-turbo
     crs = str(((data.get("crs") or {}).get("properties") or {}).get("name") or "OGC:CRS84")
     for number, record in enumerate(data["features"]):
         try:
@@ -65,7 +66,7 @@ def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
         properties = dict(record.get("properties") or {})
         if record.get("id") is not None:
             properties.setdefault("@id", record["id"])
-        feature = _feature(geometry, properties, tally, crs, f"{path} feature {number}")
+        feature = row_feature(geometry, properties, tally, crs, f"{path} feature {number}")
         if feature is not None:
             yield feature
 
@@ -90,14 +91,26 @@ def read_geopackage(path: Path, tally: Tally) -> Iterator[Feature]:
                 column = meta["geometry_name"] or "wkb_geometry"
                 for row in (r for batch in batches for r in batch.to_pylist()):
                     geometry = shapely.from_wkb(row.pop(column), on_invalid="ignore")
-                    feature = _feature(geometry, row, tally, meta["crs"], f"{path} layer {layer}")
+                    feature = row_feature(geometry, row, tally, meta["crs"], f"{path} layer {layer}")
                     if feature is not None:
                         yield feature
     except (DataSourceError, DataLayerError) as error:
         raise UserError(f"source.labels={path} cannot be read as a GeoPackage ({error})") from error
 
 
-def _feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, where: str) -> Feature | None:
+def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, where: str) -> Feature | None:
+    """Make a feature of an exporter's row, or None when it is no area (counted in `tally`).
+
+    Args:
+        geometry: shapely geometry in `crs`, or None.
+        properties: the row's other columns.
+        tally: what is counted on the way.
+        crs: as pyproj understands it.
+        where: the row, for messages.
+
+    Raises:
+        UserError: when the CRS is unknown, or the coordinates are not in it.
+    """
     import numpy as np
     import shapely
 
@@ -113,7 +126,14 @@ def _feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, 
             f"{where}: {west:.6g}, {south:.6g} is no longitude, latitude; the file's CRS is not what it says ({crs})"
         )
     osm_type, osm_id = _identity(properties)
-    return Feature(geometry=geometry, tags=_tags(properties), osm_type=osm_type, osm_id=osm_id, bounds=bounds)
+    return Feature(
+        geometry=geometry,
+        tags=_tags(properties),
+        osm_type=osm_type,
+        osm_id=osm_id,
+        version=next((n for k in ("version", "@version") if (n := _integer(properties.get(k))) is not None), 0),
+        bounds=bounds,
+    )
 
 
 def _to_degrees(crs: str) -> Any:
@@ -135,7 +155,7 @@ _CACHE: dict[str, Any] = {}
 
 
 def _identity(properties: dict[str, Any]) -> tuple[OsmType | None, int | None]:
-    for key in ("@id", "id", "osm_id"):
+    for key in ("@id", "id", "osm_id", "feature_id"):
         match = _ID.match(str(properties.get(key) or ""))
         if match:
             return cast(OsmType, match[1]), int(match[2])

@@ -92,7 +92,7 @@ class RasterOsm(Reader):
         "    b.tif b.tif.aux.xml  GDAL sidecar\n"
         "    c.png c.pgw          world file (.pgw .tfw .jgw .wld; CRS from c.prj or reader.crs=EPSG:…)\n"
         "    19/386690/220241.png slippy tile z/x/y, or OAM-x-y-z.png\n"
-        "<source.labels>          .osm .osm.bz2 .osm.pbf .geojson .gpkg, or a folder of such files"
+        "<source.labels>          .osm .osm.bz2 .osm.pbf .geojson .gpkg .parquet, or a folder of such files"
     )
     Options: ClassVar[type[ReaderOptions]] = RasterOsmOptions
     options: RasterOsmOptions
@@ -227,6 +227,7 @@ class RasterOsm(Reader):
             width=placement.width,
             height=placement.height,
             regions=regions_of(features, placement, o.keys, o.default_category, o.max_area),
+            attributes=self._lineage(placement),
             parent=name,
             window=None if window is None else (float(x0), float(y0), float(x0 + width), float(y0 + height)),
             crs=placement.crs,
@@ -235,6 +236,17 @@ class RasterOsm(Reader):
             lon=lon,
             lat=lat,
             gsd=placement.gsd(),
+        )
+
+    def _lineage(self, placement: Placement) -> tuple[tuple[str, str], ...]:
+        """Return what the labels of an image come from: dates of the map, the tag table, whom to credit."""
+        from geovec_data.readers.osm_index import table_digest
+
+        dates = self._index.dates(footprint_of(placement).bounds)
+        return (
+            *(("osm_date", d) for d in dates),
+            ("osm_tag_table", table_digest()),
+            ("osm_credit", "© OpenStreetMap contributors, ODbL-1.0"),
         )
 
     def _reject(self, key: str, code: str, detail: str, level: Any = "scene") -> Reject:

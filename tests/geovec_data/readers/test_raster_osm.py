@@ -63,7 +63,7 @@ def test_areas_become_regions_at_their_pixels(tmp_path: Path) -> None:
     house = found["way", 1]
     assert house.box == pytest.approx((20, 20, 40, 30), abs=0.05)
     assert (house.category, house.ancestors) == ("house", ("residential building", "building"))
-    assert house.tags == {"building": "house", "name": "Ghar"}
+    assert house.tags == {"building": "house", "name": "Ghar", "@version": "1"}
     assert house.visible == 1.0
     assert (house.lon, house.lat) == pytest.approx(lonlat(30, 25), abs=1e-7)
     corners = np.array(house.polygon).reshape(-1, 2)
