@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -31,6 +30,10 @@ INDEX_VERSION = 2
 KEEP_GROUPS = 32
 
 Array = NDArray[Any]
+Columns = dict[str, list[Any]]
+
+_EDGES = ("west", "south", "east", "north")
+_READ = ("wkb", "tags", "osm_type", "osm_id", "version", "fault")
 
 
 def table_digest() -> str:
@@ -92,7 +95,7 @@ class LabelIndex:
         self._areas = {f["file"]: shapely.from_wkt(f["extent"]) for f in self.files}
         self._file = pq.ParquetFile(folder / "features.parquet")
         self._bounds = self._group_bounds()
-        self._kept: OrderedDict[int, tuple[Array, pa.Table]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Array, Columns]] = OrderedDict()
 
     def _group_bounds(self) -> Array:
         meta = self._file.metadata
@@ -100,7 +103,7 @@ class LabelIndex:
         rows = []
         for g in range(meta.num_row_groups):
             group = meta.row_group(g)
-            stats = {n: group.column(at[n]).statistics for n in ("west", "south", "east", "north")}
+            stats = {n: group.column(at[n]).statistics for n in _EDGES}
             rows.append((stats["west"].min, stats["south"].min, stats["east"].max, stats["north"].max))
         return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
@@ -129,17 +132,18 @@ class LabelIndex:
         """Return the features whose bounds touch `bounds`, in a fixed order."""
         out: list[Feature] = []
         for group in np.flatnonzero(_touch(self._bounds, bounds)):
-            boxes, table = self._group(int(group))
+            boxes, columns = self._group(int(group))
             hits = np.flatnonzero(_touch(boxes, bounds))
             if hits.size:
-                out += _features(table.take(hits))
+                out += _features(boxes, columns, hits)
         return out
 
-    def _group(self, number: int) -> tuple[Array, pa.Table]:
+    def _group(self, number: int) -> tuple[Array, Columns]:
         if number not in self._kept:
-            table = self._file.read_row_group(number)
-            boxes = np.column_stack([table[n].to_numpy() for n in ("west", "south", "east", "north")])
-            self._kept[number] = boxes, table
+            table = self._file.read_row_group(number, columns=[*_EDGES, *_READ])
+            boxes = np.column_stack([table[n].to_numpy() for n in _EDGES])
+            # plain columns: taking a chip's few rows out of an Arrow table costs more than all else in a query
+            self._kept[number] = boxes, {n: table[n].to_pylist() for n in _READ}
             if len(self._kept) > KEEP_GROUPS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(number)
@@ -151,16 +155,18 @@ def _touch(boxes: Array, b: Bounds) -> Array:
     return hits
 
 
-def _features(table: pa.Table) -> Iterator[Feature]:
+def _features(boxes: Array, columns: Columns, hits: Array) -> Iterator[Feature]:
     import shapely
 
-    for row in table.to_pylist():
+    rows = hits.tolist()
+    geometries = shapely.from_wkb([columns["wkb"][i] for i in rows])
+    for i, geometry, (west, south, east, north) in zip(rows, geometries, boxes[hits].tolist(), strict=True):
         yield Feature(
-            geometry=None if row["wkb"] is None else shapely.from_wkb(row["wkb"]),
-            tags=json.loads(row["tags"]),
-            osm_type=row["osm_type"],
-            osm_id=row["osm_id"],
-            version=row["version"],
-            bounds=(row["west"], row["south"], row["east"], row["north"]),
-            fault=row["fault"],
+            geometry=geometry,
+            tags=json.loads(columns["tags"][i]),
+            osm_type=columns["osm_type"][i],
+            osm_id=columns["osm_id"][i],
+            version=columns["version"][i],
+            bounds=(west, south, east, north),
+            fault=columns["fault"][i],
         )
