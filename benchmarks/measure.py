@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 
 POLL_S = 0.05
+_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Run:
 
     Attributes:
         wall: seconds from start to exit.
-        cpu: user + system seconds of the tree.
+        cpu: user + system seconds of the tree, processes that outlive their parent included.
         peak_mb: largest sum of memory that belongs to no file and no other process (`own_memory`) in the tree.
     """
 
@@ -51,6 +53,8 @@ def run(command: list[str], env: dict[str, str] | None = None, memory: bool = Tr
     Raises:
         RuntimeError: when it fails; its error output is in the message.
     """
+    # else a process whose parent ends first is nobody's here: workers of a fork server are
+    ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | (env or {}), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -80,11 +84,21 @@ def run(command: list[str], env: dict[str, str] | None = None, memory: bool = Tr
     done.set()
     if memory:
         watcher.join()
+    _reap()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise RuntimeError(f"{command} ended with {process.returncode}: {errors.decode()[-2000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(round(wall, 3), round(cpu, 3), round(peak, 1))
+
+
+def _reap() -> None:
+    """Wait for the processes that the command left behind; their CPU time is counted once they have ended."""
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
 
 
 def machine() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from geovec_data.near.confirm import whole_scores, window_scores
 from geovec_data.near.look import FRAMES, Hashes, coefficients, frame_hashes, turned
-from geovec_data.near.search import Candidates, candidates
+from geovec_data.near.search import LEFT, RIGHT, Candidates, candidates
 from geovec_data.near.windows import Floats, Ints
 from geovec_data.phash import SIDE
 
@@ -26,7 +26,6 @@ MIN_SCORE = 0.9
 """Concordance of the registered thumbnails from which two images are near-duplicates."""
 MIN_CONTRAST = 1.0
 """Standard deviation of a thumbnail, in grey levels, below which an image is too flat to be told from another."""
-LEFT, RIGHT = 1, 2
 BLOCK = 1 << 16  # pairs in memory at a time
 _PART = 1 << 10  # thumbnails turned into floats at a time
 _NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
@@ -98,7 +97,11 @@ def _search(
         return _NONE
     coefs = np.concatenate(parts)
     _, leader, group = np.unique(hashes, return_index=True, return_inverse=True)
-    found = candidates(upright[leader], coefs[leader], bits, threads)
+    grouped = None
+    if sides is not None:
+        grouped = np.zeros(len(leader), dtype=np.uint8)
+        np.bitwise_or.at(grouped, group, sides)
+    found = candidates(upright[leader], coefs[leader], bits, threads, grouped)
     same = np.arange(len(leader))
     zero = np.zeros(len(leader), dtype=np.int64)
     found = Candidates(*(np.concatenate(c) for c in zip(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from geovec_data.phash import SIDE
 
 BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""
-CHUNK = 64  # images at a time: some 10 MB of products and their signs
+LEFT, RIGHT = 1, 2  # the two sides of a split, as bits
+CHUNK = 32  # images at a time: some 5 MB of products and their signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ class Table:
             entered = [self.hashes, self.hashes ^ one, self.hashes ^ two, self.hashes ^ one ^ two]
             keys = band(np.concatenate(entered), first, width)
             order = np.argsort(keys, kind="stable")
-            counts = np.bincount(keys, minlength=1 << width)
             self._order.append((order % self.hashes.size).astype(np.int32))
-            self._start.append(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+            start = np.zeros((1 << width) + 1, dtype=np.int32)
+            np.cumsum(np.bincount(keys, minlength=1 << width), dtype=np.int32, out=start[1:])
+            self._start.append(start)
 
     def near(self, hashes: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
         """Return (position among `hashes`, position among the entered, differing bits) within `most` bits."""
@@ -103,31 +106,47 @@ def band(hashes: Hashes, first: int, width: int) -> Ints:
     return ((hashes >> np.uint64(64 - first - width)) & np.uint64((1 << width) - 1)).astype(np.int64)
 
 
-def candidates(thumbs: NDArray[np.uint8], coefs: Floats, most: int, threads: int) -> Candidates:
-    """Find for every image those that may be it or a crop of it, turned or mirrored.
+def candidates(
+    thumbs: NDArray[np.uint8], coefs: Floats, most: int, threads: int, sides: NDArray[np.uint8] | None = None
+) -> Candidates:
+    """Find for every image those that may be it or a crop of it, turned or mirrored; sorted by base and other.
 
     Args:
         thumbs: thumbnails (n, SIDE, SIDE).
         coefs: their coefficients, (n, ≥ HASHED, ≥ HASHED).
         most: bits in which the hashes may differ.
         threads: threads; the result does not depend on it.
+        sides: for each image the sides it stands on (bits): only pairs of different sides are looked for; None: all.
     """
-    table = Table(frame_hashes(coefs), doubts(coefs))
     n = len(thumbs)
-
-    def look(start: int) -> NDArray[np.int64]:
-        part = window_hashes(thumbs[start : start + CHUNK].astype(np.float32))
-        asked, entered, bits = table.near(part.ravel(), most)
-        window, base = np.divmod(asked, part.shape[1])
-        frame, other = np.divmod(entered, n)
-        base += start
-        other_than_itself = base != other
-        rows = np.stack([base, other, bits, window, frame])[:, other_than_itself]
-        rows = rows[:, np.lexsort(rows[::-1])]
-        pair = rows[0] * n + rows[1]
-        return rows[:, np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
-
+    hashes, uncertain = frame_hashes(coefs), doubts(coefs)
+    sides = np.full(n, LEFT | RIGHT, dtype=np.uint8) if sides is None else sides
+    found: list[NDArray[np.int64]] = [np.empty((5, 0), dtype=np.int64)]
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(look, range(0, n, CHUNK)))
-    rows = np.concatenate(parts, axis=1) if parts else np.empty((5, 0), dtype=np.int64)
+        for side, across in ((LEFT, RIGHT), (RIGHT, LEFT), (LEFT | RIGHT, LEFT | RIGHT)):
+            bases, others = np.flatnonzero(sides == side), np.flatnonzero(sides & across)
+            if not len(bases) or not len(others):
+                continue
+            table = Table(hashes[:, others], uncertain[..., others])
+            look = partial(_look, table, thumbs, bases, others, most)
+            found += pool.map(look, range(0, len(bases), CHUNK))
+            del table, look  # before the next is made: one alone takes 20 MB
+    rows = np.concatenate(found, axis=1)
+    rows = rows[:, np.lexsort((rows[1], rows[0]))]
     return Candidates(rows[0], rows[1], rows[3], rows[4])
+
+
+def _look(
+    table: Table, thumbs: NDArray[np.uint8], bases: Ints, others: Ints, most: int, start: int
+) -> NDArray[np.int64]:
+    """Look for some of `bases`: the best window of each pair, as rows (base, other, bits, window, frame)."""
+    chunk = bases[start : start + CHUNK]
+    asked, entered, bits = table.near(window_hashes(thumbs[chunk].astype(np.float32)).ravel(), most)
+    window, base = np.divmod(asked, len(chunk))
+    frame, other = np.divmod(entered, len(others))
+    base, other = chunk[base], others[other]
+    apart = base != other
+    rows = np.stack([base, other, bits, window, frame])[:, apart]
+    rows = rows[:, np.lexsort(rows[::-1])]
+    pair = rows[0] * len(thumbs) + rows[1]
+    return rows[:, np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
