@@ -49,6 +49,8 @@ CODES: dict[str, str] = {
     "outside_extract": "the image lies outside the area that the label file covers",
     "no_georeference": "nothing tells where on Earth the image lies",
     "no_data": "most of the image is marked as holding no data",
+    "unknown_tag": "a map area whose tag the table of tags does not have, so that what it is called is not known",
+    "below_gsd": "a map feature that cannot be told at the image's ground sample distance",
     "broken_area": "a map area whose rings do not close, so that what it covers is not known",
 }
 

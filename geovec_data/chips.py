@@ -137,6 +137,7 @@ def _chip(
         labels=(),
         attributes=tuple((PARTLY_SHOWN, category) for category in _partly_shown(scene, frame, kept)),
         questions=(),
+        survey=None,
         parent=scene.parent or scene.key,
         window=frame if scene.window is None else _shift(frame, scene.window[0], scene.window[1]),
         synthetic=tuple(s for s in scene.synthetic if s not in ("captions", "expressions")),

@@ -100,6 +100,7 @@ def make_job(config: CorpusConfig, located: Located, out: Path) -> Job:
         checks=checks,
         expressions=config.synthesise.expressions,
         captions=config.synthesise.captions,
+        questions=config.synthesise.questions,
         tasks=config.tasks,
         licence=config.licence.name,
         attribution=config.licence.attribution,

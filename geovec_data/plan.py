@@ -15,6 +15,7 @@ from geovec_data.cap import capped
 from geovec_data.engines.worker import Process
 from geovec_data.errors import UserError
 from geovec_data.ids import digest
+from geovec_data.readers import get_reader
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.recipe import CorpusConfig
 from geovec_data.rows import Emitter
@@ -28,12 +29,13 @@ CONTENT_KEYS = ("name", "reader", "chip", "synthesise", "tasks", "licence", "ori
 
 
 def recipe_fingerprint(config: CorpusConfig) -> str:
-    """Hash what decides a unit's content: recipe parts, checks, number of units, schema and tool version."""
+    """Hash what decides a unit's content: recipe parts, checks, units, schema, tool version, the reader's tables."""
     tree = config.model_dump(mode="json")
     parts = {k: tree[k] for k in CONTENT_KEYS}
     checks = {k: v for k, v in tree["checks"].items() if k != "max_reject_fraction"}
+    knowledge = get_reader(config.reader.name).knowledge()
     official = config.split.method == "official"
-    made = [SCHEMA_VERSION, list(Emitter.TABLES), __version__]
+    made = [SCHEMA_VERSION, list(Emitter.TABLES), __version__, knowledge]
     return digest(json.dumps([parts, checks, official, config.units, made], sort_keys=True))
 
 

@@ -73,6 +73,7 @@ class Synthesise(_Part):
 
     expressions: bool = Field(False, description="referring expressions for regions that have none")
     captions: bool = Field(False, description="captions for scenes that have none")
+    questions: bool = Field(False, description="recipe=osm: questions and answers from the map")
 
 
 class CheckSpec(BaseModel):

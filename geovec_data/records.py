@@ -109,7 +109,9 @@ class Scene:
         captured: capture time, ISO 8601, as the corpus states it.
         licence: overrides the recipe's licence for this image.
         attribution: overrides the recipe's attribution.
-        synthetic: which texts were synthesised: ``captions``, ``expressions``.
+        synthetic: which texts were synthesised: ``captions``, ``expressions``, ``questions``.
+        survey: what a map says of the image beyond its regions (`geovec_data.osm.survey.Survey`); texts are made of
+            it, and it is not stored.
         image_id: content hash of `data`; empty before the checks.
         format: ``JPEG``, ``PNG``, ``TIFF``, …; empty before the checks.
         phash: 64-bit perceptual hash as 16 hex digits; empty before the checks.
@@ -143,6 +145,7 @@ class Scene:
     licence: str | None = None
     attribution: str | None = None
     synthetic: tuple[str, ...] = ()
+    survey: object | None = None
     image_id: str = ""
     format: str = ""
     phash: str = ""

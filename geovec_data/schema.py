@@ -74,7 +74,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("lon", _F, "longitude of the centre, WGS84 degrees", null=True),
         _c("lat", _F, "latitude of the centre, WGS84 degrees", null=True),
         _c("gsd", _F, "ground sample distance, metres per pixel", null=True),
-        _c("synthetic", STRINGS, "which texts were synthesised: captions, expressions"),
+        _c("synthetic", STRINGS, "which texts were synthesised: captions, expressions, questions"),
     ),
     "regions": (
         _c("id", _S, "hash of image, box, category, polygon"),

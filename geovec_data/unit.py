@@ -43,6 +43,7 @@ class Job:
     checks: dict[str, Any]
     expressions: bool
     captions: bool
+    questions: bool
     tasks: tuple[str, ...]
     licence: str
     attribution: str
@@ -145,6 +146,10 @@ class UnitWorker:
 
             assert scene.data is not None
             scene = synthesise(scene, decode_image(scene.data), seed_key=scene.image_id)
+        if scene.survey is not None:
+            from geovec_data.osm.speak import speak
+
+            return speak(scene, captions=self.job.captions, questions=self.job.questions)
         if self.job.captions and not scene.captions:
             from geovec_data.expressions.captions import synthesise_captions
 

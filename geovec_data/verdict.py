@@ -18,6 +18,8 @@ SELECTION = frozenset(
         "duplicate_region",
         "duplicate_text",
         "whole_image_text",
+        "unknown_tag",
+        "below_gsd",
     }
 )
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 _IRREGULAR = {"man": "men", "woman": "women", "person": "people", "child": "children", "foot": "feet", "leaf": "leaves"}
-_SAME = {"aircraft", "sheep", "fish", "people", "trees", "buildings", "vehicles", "cattle"}
+_SAME = {"aircraft", "sheep", "fish", "people", "trees", "buildings", "vehicles", "cattle", "grounds"}
+_LINKS = (" of ", " under ")  # the head of a phrase stands before them
 _Y_SOUND = ("eu", "one", "uniform", "unit", "univers", "usa", "use", "util")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def with_article(noun: str) -> str:
-    """``a tree``, ``an airport``, ``a university``; the article follows the first sound."""
+    """``a tree``, ``an airport``, ``a university``; the article follows the first sound; ``grounds`` take none."""
+    if noun.endswith(" grounds"):
+        return noun
     vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(_Y_SOUND)
     return f"{'an' if vowel else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun phrase whose last word is its head: ``storage tanks``, ``bushes``, ``factories``."""
+    """The plural of a noun phrase: ``storage tanks``, ``bushes``, ``factories``, ``rows of houses``."""
+    for link in _LINKS:
+        first, found, rest = noun.partition(link)
+        if found:
+            return f"{plural(first)}{link}{rest}"
     head, space, last = noun.rpartition(" ")
     if last in _SAME:
         many = last

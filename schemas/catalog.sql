@@ -28,7 +28,7 @@ CREATE TABLE images (
   "lon" DOUBLE, -- longitude of the centre, WGS84 degrees
   "lat" DOUBLE, -- latitude of the centre, WGS84 degrees
   "gsd" DOUBLE, -- ground sample distance, metres per pixel
-  "synthetic" VARCHAR[] NOT NULL -- which texts were synthesised: captions, expressions
+  "synthetic" VARCHAR[] NOT NULL -- which texts were synthesised: captions, expressions, questions
 );
 
 CREATE TABLE regions (

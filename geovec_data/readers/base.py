@@ -70,6 +70,11 @@ class Reader(ABC):
         """Return files that every entry depends on (a labels file); a change in one redoes all units."""
         return ()
 
+    @classmethod
+    def knowledge(cls) -> str:
+        """Return a hash of the tables, shipped with the package, that decide what is read; empty: there are none."""
+        return ""
+
     @abstractmethod
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
         """Read one entry. A malformed record yields a Reject; it never raises for bad data.

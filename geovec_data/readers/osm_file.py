@@ -1,6 +1,7 @@
 """OSM data files (``.osm``, ``.osm.bz2``, ``.osm.gz``, ``.osm.pbf``), streamed with pyosmium.
 
-Closed ways and multipolygon relations become areas, holes included. An area that should be there and cannot be
+Closed ways and multipolygon relations become areas, holes included; ways and nodes that the table of tags knows as
+lines and points are given their width on the ground. An area that should be there and cannot be
 assembled (its ring crosses itself, a member lies outside the extract) is given as a feature with a fault, so that
 nobody takes its place for empty ground. Node locations, 16 bytes a node, lie on disk for files over `ON_DISK` bytes.
 """
@@ -17,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
-from geovec_data.readers.osm_categories import KEYS, label_of
-from geovec_data.readers.osm_labels import Bounds, Feature, Tally
+from geovec_data.osm.places import place_of
+from geovec_data.osm.tags import KEYS, Form, meaning_of, unknown_tags, width_of
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, widened
+
+_PLACE_KEYS = ("boundary", "place")
 
 ON_DISK = 64 * 2**20  # of the file: about 10 million nodes, 160 MB of locations
 _OSM_BASE = re.compile(rb'<meta[^>]*\sosm_base="([^"]+)"')
@@ -78,7 +82,7 @@ def _locations(path: Path, scratch: Path | None) -> str:
 
 
 def read_osm(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[Feature]:
-    """Stream the areas whose tags the category table knows.
+    """Stream the features that the table of tags knows, the areas that it does not know, and the places.
 
     Raises:
         UserError: when the file is damaged.
@@ -86,14 +90,11 @@ def read_osm(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[
     import osmium
 
     _header(path, tally)
-    osm, flt = osmium.osm, osmium.filter
+    flt = osmium.filter
     wkb = osmium.geom.WKBFactory()
+    wanted = flt.KeyFilter(*KEYS, *_PLACE_KEYS)
     processor = (
-        osmium.FileProcessor(str(path))
-        .with_locations(_locations(path, scratch))
-        .with_areas(flt.KeyFilter(*KEYS))
-        .with_filter(flt.EntityFilter(osm.WAY | osm.RELATION | osm.AREA))
-        .with_filter(flt.KeyFilter(*KEYS))
+        osmium.FileProcessor(str(path)).with_locations(_locations(path, scratch)).with_areas(wanted).with_filter(wanted)
     )
     # What should become an area and has not yet. osmium hands out areas in batches, so an area can come before or
     # after the way or relation it is made of.
@@ -102,24 +103,55 @@ def read_osm(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[
     assembled: set[tuple[bool, int]] = set()
     with _explained(path):
         for item in processor:
-            is_way = item.from_way() if item.is_area() else item.is_way()
             tags = dict(item.tags)
-            if label_of(tags, KEYS, is_way) is None:
+            if item.is_node():
+                yield from _drawn("point", [(item.lon, item.lat)], item, tags)
                 continue
+            is_way = item.from_way() if item.is_area() else item.is_way()
+            known = meaning_of(tags, KEYS, "ring" if is_way else "area") is not None
             if item.is_area():
                 if item.num_rings()[0] == 0:  # osmium's sign for "could not be assembled"
                     continue
-                if (ways if is_way else relations).pop(item.orig_id(), None) is None:
+                if known and (ways if is_way else relations).pop(item.orig_id(), None) is None:
                     assembled.add((is_way, item.orig_id()))
-                yield _area(wkb.create_multipolygon(item), item, tags, is_way)
+                if known or place_of(tags) or unknown_tags(tags):
+                    yield _area(wkb.create_multipolygon(item), item, tags, is_way)
+                continue
+            tally.unknown.update(unknown_tags(tags))
+            if not known:
+                if is_way:
+                    yield from _drawn("line", [(n.lon, n.lat) for n in item.nodes if n.location.valid()], item, tags)
             elif (is_way, item.id) in assembled:
                 assembled.remove((is_way, item.id))
             elif is_way and item.is_closed() and tags.get("area") != "no":
                 ways[item.id] = _missing(item, tags, _way_bounds(item.nodes))
-            elif not is_way and tags.get("type") in ("multipolygon", "boundary"):
+            elif is_way:
+                yield from _drawn("line", [(n.lon, n.lat) for n in item.nodes if n.location.valid()], item, tags)
+            elif tags.get("type") in ("multipolygon", "boundary"):
                 members = tuple(m.ref for m in item.members if m.type == "w")
                 relations[item.id] = (_missing(item, tags, None), members)
         yield from _broken(path, scratch, ways, relations, tally)
+
+
+def _drawn(form: Form, points: list[tuple[float, float]], item: Any, tags: dict[str, str]) -> Iterator[Feature]:
+    """Yield a line or a point as an area, where the table knows it and its nodes are known."""
+    import shapely
+
+    meaning = meaning_of(tags, KEYS, form)
+    if meaning is None or len(points) < (1 if form == "point" else 2):
+        return
+    shape = shapely.Point(points[0]) if form == "point" else shapely.LineString(points)
+    geometry = widened(shape, width_of(meaning.entry, tags))
+    if geometry is not None:
+        yield Feature(
+            geometry=geometry,
+            tags=tags,
+            osm_type="node" if form == "point" else "way",
+            osm_id=item.id,
+            version=item.version,
+            bounds=geometry.bounds,
+            form="point" if form == "point" else "line",
+        )
 
 
 def _area(wkb_hex: str, item: Any, tags: dict[str, str], is_way: bool) -> Feature:

@@ -1,4 +1,4 @@
-"""The areas of label files, parsed once into a spatially sorted Parquet file that every worker process reads bits of.
+"""The features of label files, parsed once into a spatially sorted Parquet file that worker processes read bits of.
 
 Parsing a country's ``.osm.pbf`` takes minutes and more memory than a worker should have. So the first process to
 need it streams the features to Parquet, sorts them along a Z-order curve (DuckDB, on disk where memory is short)
@@ -22,28 +22,23 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geovec_data.errors import ResourceFault
-from geovec_data.readers.osm_categories import TABLE
+from geovec_data.osm.tags import table_hash
 from geovec_data.readers.osm_index_build import build_index
 from geovec_data.readers.osm_labels import Bounds, Feature, label_files
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 KEEP_GROUPS = 32
 
 Array = NDArray[Any]
 Columns = dict[str, list[Any]]
 
 _EDGES = ("west", "south", "east", "north")
-_READ = ("wkb", "tags", "osm_type", "osm_id", "version", "fault")
-
-
-def table_digest() -> str:
-    """Hash the category table, so that a record tells which one named its regions."""
-    return hashlib.sha256(repr(TABLE).encode()).hexdigest()[:16]
+_READ = ("wkb", "tags", "osm_type", "osm_id", "version", "fault", "form")
 
 
 def labels_digest(files: tuple[Path, ...]) -> str:
-    """Hash the files' names and content, and the category table that decides which areas are kept."""
-    h = hashlib.sha256(f"{INDEX_VERSION} {TABLE!r}".encode())
+    """Hash the files' names and content, and the table of tags that decides which features are kept."""
+    h = hashlib.sha256(f"{INDEX_VERSION} {table_hash()}".encode())
     for path in files:
         with path.open("rb") as file:
             h.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
@@ -169,4 +164,5 @@ def _features(boxes: Array, columns: Columns, hits: Array) -> Iterator[Feature]:
             version=columns["version"][i],
             bounds=(west, south, east, north),
             fault=columns["fault"][i],
+            form=columns["form"][i],
         )

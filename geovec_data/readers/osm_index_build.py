@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from geovec_data.osm.tags import KEYS, meaning_of
 from geovec_data.progress import bar
-from geovec_data.readers.osm_categories import KEYS, label_of
 from geovec_data.readers.osm_labels import Feature, Tally, features
 
 BATCH = 8192
@@ -32,6 +32,7 @@ _SCHEMA = pa.schema(
         ("tags", pa.string()),
         ("wkb", pa.binary()),
         ("fault", pa.string()),
+        ("form", pa.string()),
         ("area", pa.float64()),
         ("west", pa.float64()),
         ("south", pa.float64()),
@@ -75,7 +76,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
                 writer.write_table(_table(rows, number, count))
                 good = [f.geometry for f in rows if f.geometry is not None]
                 hull = shapely.convex_hull(shapely.geometrycollections([hull, *good]))
-                known += sum(label_of(f.tags, KEYS, f.osm_type == "way") is not None for f in rows)
+                known += sum(meaning_of(f.tags, KEYS, f.asked_form) is not None for f in rows)
                 count, broken = count + len(rows), broken + len(rows) - len(good)
                 advance(len(rows))
             declared = tally.extent
@@ -89,6 +90,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
                     "broken": broken + tally.broken_without_place,
                     "repaired": tally.repaired,
                     "not_areas": tally.not_areas,
+                    "unknown": dict(sorted(tally.unknown.items())),
                     "declared": declared is not None,
                     "extent": shapely.to_wkt(extent, rounding_precision=9),
                 }
@@ -130,6 +132,7 @@ def _table(rows: list[Feature], file: int, start: int) -> pa.Table:
         "tags": [json.dumps(f.tags, ensure_ascii=False, sort_keys=True) for f in rows],
         "wkb": [None if f.geometry is None else shapely.to_wkb(f.geometry) for f in rows],
         "fault": [f.fault for f in rows],
+        "form": [f.form for f in rows],
         "area": [0.0 if f.geometry is None else f.geometry.area for f in rows],
         "west": west,
         "south": south,

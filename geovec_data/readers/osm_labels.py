@@ -1,14 +1,25 @@
-"""Label files with OpenStreetMap areas: which files a path means, and their features and extents, streamed."""
+"""Label files with OpenStreetMap features: which files a path means, and their features and extents, streamed.
+
+Everything is an area from here on: a line that the table of tags knows is drawn as wide as it is on the ground, a
+point as large; `Feature.form` keeps what it was.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from geovec_data.errors import UserError
+from geovec_data.osm.tags import Form
 from geovec_data.records import OsmType
+
+_DEGREE = 111_195.0  # metres of a degree of latitude
 
 Bounds = tuple[float, float, float, float]  # west, south, east, north, WGS84 degrees
 
@@ -28,6 +39,7 @@ class Feature:
         version: OSM version, 0 when the file does not tell.
         bounds: of the geometry; of the nodes that are known where there is no geometry.
         fault: why there is no geometry.
+        form: what the map has: an area, or a line or a point that was given its width on the ground.
     """
 
     geometry: Any
@@ -37,6 +49,12 @@ class Feature:
     version: int = 0
     bounds: Bounds = (0.0, 0.0, 0.0, 0.0)
     fault: str | None = None
+    form: Literal["area", "line", "point"] = "area"
+
+    @property
+    def asked_form(self) -> Form:
+        """Its form as the table of tags asks for it: a closed way may be an area or a line."""
+        return "ring" if self.form == "area" and self.osm_type == "way" else self.form
 
     @property
     def name(self) -> str:
@@ -52,7 +70,8 @@ class Tally:
         date: the moment of the map that it shows, ISO 8601, where the file says so.
         extent: the area that the file says it covers (an OSM header's bounds, a GeoJSON ``bbox``), else None.
         repaired: features whose polygon was invalid and was made valid.
-        not_areas: features that are points, lines or nothing.
+        not_areas: features that are nothing, or points or lines that the table of tags does not know.
+        unknown: ``key=value`` that the table does not have under a key that it has, and how many features have it.
         broken_without_place: areas that cannot be assembled and of which no node is known.
     """
 
@@ -61,6 +80,7 @@ class Tally:
     repaired: int = 0
     not_areas: int = 0
     broken_without_place: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
 
 
 def label_files(labels: Path) -> tuple[Path, ...]:
@@ -130,3 +150,20 @@ def polygonal(geometry: Any, tally: Tally) -> Any:
         parts = [g for g in shapely.get_parts(geometry) if g.geom_type in ("Polygon", "MultiPolygon")]
         geometry = shapely.union_all(parts) if parts else None
     return None if geometry is None or geometry.is_empty or geometry.area == 0.0 else geometry
+
+
+def widened(geometry: Any, metres: float) -> Any:
+    """Give a line or point in degrees its width on the ground: a polygon with flat ends; None where nothing is left.
+
+    Args:
+        geometry: shapely line or point, WGS84 (lon, lat).
+        metres: full width. A metre is measured at the middle of the feature, on a sphere; of a feature 10 km long in
+            latitude 60° that errs by less than 1 %.
+    """
+    import shapely
+
+    _, south, _, north = shapely.bounds(geometry)
+    scale = np.array([_DEGREE * math.cos(math.radians((south + north) / 2)), _DEGREE])
+    flat = shapely.transform(shapely.force_2d(geometry), lambda p: p * scale)
+    area = shapely.buffer(flat, metres / 2, quad_segs=4, cap_style="round" if flat.geom_type == "Point" else "flat")
+    return None if area.is_empty else shapely.transform(area, lambda p: p / scale)

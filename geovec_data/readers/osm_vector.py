@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from geovec_data.errors import UserError
-from geovec_data.readers.osm_labels import Bounds, Feature, Tally, polygonal
+from geovec_data.osm.tags import KEYS, meaning_of, unknown_tags, width_of
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, polygonal, widened
 from geovec_data.records import OsmType
 
 _ID = re.compile(r"^(node|way|relation)s?/(\d+)$")
@@ -23,6 +24,7 @@ _HSTORE = re.compile(r'"((?:[^"\\]|\\.)*)"=>"((?:[^"\\]|\\.)*)"')
 _IDENTITY = frozenset(
     ("osm_id", "osm_type", "osm_way_id", "osmid", "id", "@id", "@type", "element", "element_type", "fid", "feature_id")
 )
+_FORMS: dict[str, Literal["line", "point"]] = {"LineString": "line", "MultiLineString": "line", "Point": "point"}
 _META = frozenset(("tags", "other_tags", "changeset", "timestamp", "version", "uid", "user", "@version", "@timestamp"))
 
 
@@ -45,7 +47,7 @@ def _extent(box: Any) -> Bounds | None:
 
 
 def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
-    """Stream the polygons of a GeoJSON file; the pre-2016 ``crs`` member is obeyed.
+    """Stream the features of a GeoJSON file; the pre-2016 ``crs`` member is obeyed.
 
     Raises:
         UserError: when it is not a FeatureCollection, or its CRS is unknown.
@@ -72,7 +74,7 @@ def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
 
 
 def read_geopackage(path: Path, tally: Tally) -> Iterator[Feature]:
-    """Stream the polygons of every layer of a GeoPackage.
+    """Stream the features of every layer of a GeoPackage.
 
     Raises:
         UserError: when GDAL cannot read it, or a layer has no CRS.
@@ -114,12 +116,23 @@ def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: st
     import numpy as np
     import shapely
 
-    geometry = polygonal(geometry, tally)
+    tags = _tags(properties)
+    tally.unknown.update(unknown_tags(tags))
+    form: Literal["area", "line", "point"] = "area"
+    if geometry is not None:
+        form = _FORMS.get(geometry.geom_type, "area")
+    meaning = None if form == "area" or geometry.is_empty else meaning_of(tags, KEYS, form)
+    if meaning is None:
+        form, geometry = "area", polygonal(geometry, tally)
     if geometry is None:
         return None
     transform = _to_degrees(crs)
     if transform is not None:
         geometry = shapely.transform(geometry, lambda p: np.column_stack(transform.transform(p[:, 0], p[:, 1])))
+    if meaning is not None and -90 <= geometry.bounds[1] <= geometry.bounds[3] <= 90:
+        geometry = widened(geometry, width_of(meaning.entry, tags))
+        if geometry is None:
+            return None
     west, south, east, north = bounds = geometry.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise UserError(
@@ -128,11 +141,12 @@ def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: st
     osm_type, osm_id = _identity(properties)
     return Feature(
         geometry=geometry,
-        tags=_tags(properties),
+        tags=tags,
         osm_type=osm_type,
         osm_id=osm_id,
         version=next((n for k in ("version", "@version") if (n := _integer(properties.get(k))) is not None), 0),
         bounds=bounds,
+        form=form,
     )
 
 

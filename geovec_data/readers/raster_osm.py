@@ -1,4 +1,4 @@
-"""Reader of georeferenced images with OpenStreetMap areas as labels."""
+"""Reader of georeferenced images with OpenStreetMap features as labels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import Field, field_validator, model_validator
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.georef import NoGeoreference, Placement, place, sidecars
+from geovec_data.osm.tags import KEYS, table_hash
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.osm_categories import KEYS
 from geovec_data.readers.osm_coverage import Coverage, footprint_of, require_overlap
 from geovec_data.readers.osm_labels import Feature, label_files
 from geovec_data.readers.raster_windows import (
@@ -37,7 +37,7 @@ class RasterOsmOptions(ReaderOptions):
     labels: str = Field(description="labels file, or a folder of them; set by source.labels")
     images: str = Field("**/*", description="which files below source.imagery, as a glob")
     crs: str | None = Field(None, description="CRS of images that do not name theirs (world files), e.g. EPSG:3857")
-    keys: tuple[str, ...] = Field(KEYS, description="OSM keys whose areas become regions")
+    keys: tuple[str, ...] = Field(KEYS, description="OSM keys whose features become regions and words")
     default_category: str | None = Field(
         None, description="category of areas that no key fits, e.g. building for footprints that lost their tags"
     )
@@ -55,6 +55,13 @@ class RasterOsmOptions(ReaderOptions):
         0.5, ge=0, le=1, description="the same for labels that state none: share inside the hull of their features"
     )
     max_area: float = Field(1.0, gt=0, description="areas larger than this many images are the setting, not regions")
+    completeness: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="share of the blocks around an image that must have a kind of thing before a"
+        " question may be answered with no, a number or an area",
+    )
     min_data: float = Field(0.5, ge=0, le=1, description="least share of an image's pixels that hold data")
 
     @field_validator("keys")
@@ -116,6 +123,20 @@ class RasterOsm(Reader):
     def _coverage(self) -> Coverage:
         o = self.options
         return Coverage.of(self._index, o.extent, o.min_covered, o.min_covered_hull)
+
+    @cached_property
+    def _surveyor(self) -> Any:
+        from geovec_data.readers.osm_regions import RegionOptions
+        from geovec_data.readers.osm_surveyor import Surveyor
+
+        o = self.options
+        wanted = RegionOptions(keys=o.keys, default=o.default_category, max_area=o.max_area)
+        return Surveyor(self._index, self._coverage, wanted, o.completeness)
+
+    @classmethod
+    def knowledge(cls) -> str:
+        """Return the hash of the table of tags."""
+        return table_hash()
 
     def entries(self) -> Iterator[Entry]:
         """List the images.
@@ -197,7 +218,7 @@ class RasterOsm(Reader):
                 for feature in features:
                     if feature.fault and not self._is_setting(feature, placement):
                         yield self._reject(key, "broken_area", f"{feature.name}: {feature.fault}", "region")
-                yield self._scene(key, name, placement, features, data, None if len(cuts) == 1 else window)
+                yield from self._scene(key, name, placement, features, data, None if len(cuts) == 1 else window)
 
     def _is_setting(self, feature: Feature, placement: Placement) -> bool:
         """Tell whether a broken area is so much larger than the image that it could not have been a region of it."""
@@ -213,21 +234,19 @@ class RasterOsm(Reader):
         features: list[Feature],
         data: bytes | None,
         window: tuple[int, int, int, int] | None,
-    ) -> Scene:
-        from geovec_data.readers.osm_regions import regions_of
-
-        o = self.options
+    ) -> Iterator[Scene | Reject]:
+        fields, losses = self._surveyor.look(features, placement)
+        for code, detail in losses:
+            yield self._reject(key, code, detail, "region")
         lon, lat = placement.center()
         x0, y0, width, height = window or (0, 0, 0, 0)
-        return Scene(
+        yield Scene(
             key=key,
             corpus=self.corpus,
             path=name,
             data=data,
             width=placement.width,
             height=placement.height,
-            regions=regions_of(features, placement, o.keys, o.default_category, o.max_area),
-            attributes=self._lineage(placement),
             parent=name,
             window=None if window is None else (float(x0), float(y0), float(x0 + width), float(y0 + height)),
             crs=placement.crs,
@@ -236,16 +255,16 @@ class RasterOsm(Reader):
             lon=lon,
             lat=lat,
             gsd=placement.gsd(),
+            attributes=self._lineage(placement),
+            **fields,
         )
 
     def _lineage(self, placement: Placement) -> tuple[tuple[str, str], ...]:
         """Return what the labels of an image come from: dates of the map, the tag table, whom to credit."""
-        from geovec_data.readers.osm_index import table_digest
-
         dates = self._index.dates(footprint_of(placement).bounds)
         return (
             *(("osm_date", d) for d in dates),
-            ("osm_tag_table", table_digest()),
+            ("osm_tag_table", table_hash()),
             ("osm_credit", "© OpenStreetMap contributors, ODbL-1.0"),
         )
 

@@ -35,10 +35,8 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "tasks": tasks,
         "images_by_split": pairs("SELECT split, count(*) FROM image_splits GROUP BY 1 ORDER BY 1"),
         "images_by_corpus": pairs("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1"),
-        "synthetic": {
-            what: con.execute("SELECT count(*) FROM images WHERE list_contains(synthetic, ?)", [what]).fetchall()[0][0]
-            for what in ("captions", "expressions")
-        },
+        "synthetic": dict.fromkeys(("captions", "expressions"), 0)
+        | pairs("SELECT what, count(*) FROM (SELECT unnest(synthetic) AS what FROM images) GROUP BY 1 ORDER BY 1"),
         "regions_by_category": pairs("SELECT category, count(*) FROM regions GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"),
         "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
         "rejects_by_level": by_level,

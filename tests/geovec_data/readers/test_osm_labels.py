@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from geovec_data.errors import ResourceFault, UserError
+from geovec_data.osm.tags import KEYS, Form, meaning_of
 from geovec_data.readers import osm_index
-from geovec_data.readers.osm_categories import KEYS, TABLE, label_of
 from geovec_data.readers.osm_index import LabelIndex, open_index
 from geovec_data.readers.osm_labels import Feature, Tally, features
 from tests.fixtures.osm import OsmWriter, geojson, lonlat, polygon, rect, small_town
@@ -18,6 +18,11 @@ WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 def index(labels: Path, tmp_path: Path) -> LabelIndex:
     return open_index(labels, tmp_path / "cache")
+
+
+def label_of(tags: dict[str, str], keys: tuple[str, ...], form: Form) -> tuple[str, ...] | None:
+    meaning = meaning_of(tags, keys, form)
+    return None if meaning is None else meaning.entry.label
 
 
 def by_name(found: list[Feature]) -> dict[str, Feature]:
@@ -30,8 +35,9 @@ def test_an_osm_file_gives_areas_with_holes_and_names_those_it_cannot_assemble(s
     file = small_town(tmp_path / f"town{suffix}")
     opened = index(file, tmp_path)
     found = by_name(opened.query(WORLD))
-    # not: the inner ring and the road, the closed footpath without area=yes, the car park under the ground
-    assert set(found) == {"way/1", "way/2", "way/5", "way/8", "way/12", "relation/10", "relation/11"}
+    # not: the inner ring, the car park under the ground; lines: the road, the closed footpath without area=yes
+    areas = {"way/1", "way/2", "way/5", "way/8", "way/12", "relation/10", "relation/11"}
+    assert set(found) == {*areas, "way/6", "way/7"}
     assert {n for n, f in found.items() if f.geometry is None} == {"way/5", "relation/11"}
     assert found["way/1"].tags == {"building": "house", "name": "Ghar"}
     school = found["relation/10"].geometry
@@ -43,7 +49,7 @@ def test_an_osm_file_gives_areas_with_holes_and_names_those_it_cannot_assemble(s
     west, north = lonlat(10, 100)
     assert found["relation/11"].bounds == pytest.approx((west, lonlat(0, 120)[1], lonlat(30, 0)[0], north), abs=1e-7)
     fact = opened.files[0]
-    assert (fact["features"], fact["broken"], fact["declared"]) == (5, 2, True)
+    assert (fact["features"], fact["broken"], fact["declared"]) == (7, 2, True)
     stated, hull = opened.extents()
     assert hull.is_empty
     assert stated.bounds == pytest.approx((*lonlat(-50, 250), *lonlat(250, -50)), abs=2e-7)
@@ -129,11 +135,11 @@ def test_another_process_may_finish_the_same_index_first(tmp_path: Path, monkeyp
 
     def slower(files: tuple[Path, ...], work: Path) -> None:
         monkeypatch.setattr(osm_index, "build_index", real)
-        assert index(file, tmp_path).count == 7  # the other process
+        assert index(file, tmp_path).count == 9  # the other process
         real(files, work)
 
     monkeypatch.setattr(osm_index, "build_index", slower)
-    assert index(file, tmp_path).count == 7
+    assert index(file, tmp_path).count == 9
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
@@ -142,7 +148,7 @@ def test_a_half_deleted_index_is_built_again(tmp_path: Path) -> None:
     index(file, tmp_path)
     (folder,) = (tmp_path / "cache").iterdir()
     (folder / "index.json").unlink()
-    assert index(file, tmp_path).count == 7
+    assert index(file, tmp_path).count == 9
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +170,7 @@ def test_a_cache_that_cannot_be_made_names_the_way_out(tmp_path: Path) -> None:
 
 def test_a_cache_path_with_odd_letters_works(tmp_path: Path) -> None:
     file = small_town(tmp_path / "town.osm")
-    assert open_index(file, tmp_path / "it's a [cache] = {1} * %").count == 7
+    assert open_index(file, tmp_path / "it's a [cache] = {1} * %").count == 9
 
 
 SQUARE = rect(10, 10, 30, 30)
@@ -308,18 +314,10 @@ def test_missing_labels_say_what_is_accepted(tmp_path: Path) -> None:
     ],
 )
 def test_categories(tags: dict[str, str], is_way: bool, label: tuple[str, ...] | None) -> None:
-    assert label_of(tags, KEYS, is_way) == label
+    assert label_of(tags, KEYS, "ring" if is_way else "area") == label
 
 
 def test_only_the_keys_asked_for_make_a_category() -> None:
     tags = {"building": "yes", "leisure": "stadium"}
-    assert label_of(tags, ("leisure",), True) == ("stadium", "sports ground")
-    assert label_of(tags, ("landuse",), True) is None
-
-
-def test_every_category_is_written_as_records_want_it() -> None:
-    for values in TABLE.values():
-        for label in values.values():
-            assert label
-            assert all(word == word.lower().strip() and "_" not in word for word in label)
-            assert len(set(label)) == len(label)
+    assert label_of(tags, ("leisure",), "ring") == ("stadium", "sports ground")
+    assert label_of(tags, ("landuse",), "ring") is None

@@ -6,8 +6,9 @@ import osmium
 import pytest
 
 from geovec_data.errors import UserError
+from geovec_data.osm.tags import table_hash
 from geovec_data.readers import osm_file
-from geovec_data.readers.osm_index import open_index, table_digest
+from geovec_data.readers.osm_index import open_index
 from geovec_data.readers.osm_labels import Tally, features
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
 from geovec_data.records import Scene
@@ -30,7 +31,7 @@ def test_an_image_says_what_its_labels_come_from(tmp_path: Path) -> None:
     (scene,) = [s for e in reader.entries() for s in reader.read(e)]
     assert isinstance(scene, Scene)
     assert dict(scene.attributes)["osm_date"] == WHEN
-    assert dict(scene.attributes)["osm_tag_table"] == table_digest()
+    assert dict(scene.attributes)["osm_tag_table"] == table_hash()
     assert "OpenStreetMap contributors" in dict(scene.attributes)["osm_credit"]
     assert scene.regions[0].tags == {"building": "house", "@version": "3"}
 

@@ -1,0 +1,113 @@
+"""What a map says of one image beyond its regions: everything in it that can be seen, and what may be denied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from geovec_data.osm.tags import Entry
+
+CLEAR = 0.5  # share of an object inside the image from which it is counted
+LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One feature of the map as the image shows it.
+
+    Attributes:
+        entry: how it reads.
+        form: what it is on the map; the touching lines of one name are one thing.
+        share: of the image that it covers, 0–1.
+        visible: share of its area that lies in the image; 1 for lines, whose ways end anywhere.
+        box: of the part inside, pixels ``x0, y0, x1, y1``.
+        whole: area in square metres, the part outside included.
+        seen: area in square metres, the part inside.
+        sure: it is large enough in pixels to be told.
+    """
+
+    entry: Entry
+    form: Literal["area", "line", "point"]
+    share: float
+    visible: float
+    box: tuple[float, float, float, float]
+    whole: float
+    seen: float
+    sure: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is counted: large enough to be told, and at least half of it inside the image."""
+        return self.sure and self.visible >= CLEAR
+
+    @property
+    def certain(self) -> bool:
+        """Whether anybody sees it: it is counted, or what is cut of it still covers a fiftieth of the image."""
+        enough = self.share >= LEAST_SHARE
+        return self.sure and (enough if self.form == "line" or self.entry.zone else self.visible >= CLEAR or enough)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """All things of an image.
+
+    Attributes:
+        things: those that touch it.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        gsd: metres a pixel.
+        complete: noun → completeness of it around the image, see `geovec_data.osm.completeness`.
+        level: completeness from which a noun's absence and number are believed.
+    """
+
+    things: tuple[Thing, ...]
+    width: int
+    height: int
+    gsd: float
+    complete: dict[str, float] = field(default_factory=dict)
+    level: float = 1.0
+
+    def named(self, noun: str) -> list[Thing]:
+        """Return the things that are called so, by name or by an ancestor."""
+        return [t for t in self.things if noun in t.entry.label]
+
+    def undecided(self, noun: str) -> bool:
+        """Tell whether a thing may be so called though the map does not say it: it has only a broader name."""
+        broader = {a for t in self.named(noun) for a in _above(t.entry, noun)} | set(self._ancestors(noun))
+        return any(t.entry.name in broader for t in self.things)
+
+    def believed(self, noun: str) -> bool:
+        """Tell whether the map around knows this noun so well that what it does not show here is not here.
+
+        The image itself must be mapped, too: by something that is a thing and not a use of land.
+        """
+        worked_on = any(not t.entry.zone and t.form != "point" for t in self.things)
+        return worked_on and self.complete.get(noun, 0.0) >= self.level
+
+    def count(self, noun: str) -> int | None:
+        """Return how many there are, or None where that cannot be said: see `believed` and `undecided`."""
+        found = self.named(noun)
+        if self.undecided(noun) or not self.believed(noun) or any(not t.sure for t in found):
+            return None
+        return sum(t.counts for t in found)
+
+    def share(self, noun: str) -> float:
+        """Return the share of the image that things so called cover; overlaps are counted twice, at most to 1."""
+        return min(1.0, sum(t.share for t in self.named(noun)))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the things that anybody sees, each once, in order."""
+        return tuple(sorted({t.entry.name for t in self.things if t.certain}))
+
+    def _ancestors(self, noun: str) -> tuple[str, ...]:
+        from geovec_data.osm.tags import table
+
+        entry = table().nouns.get(noun)
+        return entry.of if entry else ()
+
+
+def _above(entry: Entry, noun: str) -> tuple[str, ...]:
+    at = entry.label.index(noun)
+    return entry.label[at + 1 :]

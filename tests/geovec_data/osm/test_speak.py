@@ -1,0 +1,82 @@
+"""Captions and questions from a survey of the map: what is said is what the map has."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from geovec_data.osm.captions import captions_of
+from geovec_data.osm.questions import questions_of
+from geovec_data.osm.speak import speak
+from geovec_data.osm.survey import Survey, Thing
+from geovec_data.osm.tags import table
+from geovec_data.records import Scene
+
+
+def thing(tag: str, box: tuple[float, float, float, float], *, visible: float = 1.0, sure: bool = True) -> Thing:
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return Thing(
+        entry=table().entries[tag], form="area", share=area / 200**2, visible=visible, box=box, whole=area * 0.25,
+        seen=area * 0.25, sure=sure,
+    )  # fmt: skip
+
+
+HOUSES = (thing("building=house", (10, 10, 40, 40)), thing("building=house", (60, 10, 90, 40)))
+POOL = thing("leisure=swimming_pool", (150, 150, 180, 180))
+KNOWN = {"house": 0.9, "building": 0.9, "residential building": 0.9, "swimming pool": 0.9, "tennis court": 0.9}
+
+
+def survey(*things: Thing, complete: dict[str, float] | None = None) -> Survey:
+    return Survey(things=things, width=200, height=200, gsd=0.5, complete=complete or {}, level=0.3)
+
+
+def answers(found: Survey) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    out: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for seed in range(30):  # what is asked is drawn: over many draws everything is
+        for q in questions_of(found, random.Random(seed)):
+            out.setdefault(q.kind, []).append((q.text.lower(), q.answers))
+    return out
+
+
+def test_no_is_answered_only_where_the_map_is_complete() -> None:
+    sparse = answers(survey(*HOUSES, POOL))
+    assert {a for _, a in sparse["presence"]} == {("yes",)}
+    assert set(sparse) == {"presence"}, "nothing is counted, compared or measured on a map that may lack things"
+    known = answers(survey(*HOUSES, POOL, complete=KNOWN))
+    denied = {text for text, a in known["presence"] if a == ("no",)}
+    assert denied
+    assert all("tennis court" in text for text in denied), denied
+
+
+def test_counts_are_those_of_the_things_mostly_inside() -> None:
+    cut = thing("building=house", (0, 100, 5, 130), visible=0.2)
+    found = answers(survey(*HOUSES, cut, POOL, complete=KNOWN))
+    for text, answer in found["count"]:
+        assert answer == ("1",) if "pool" in text else ("2",), text
+    for text, answer in found.get("comparison", []):
+        if "house" in text and "pool" in text:
+            assert answer == (("yes",) if text.index("house") < text.index("pool") else ("no",)), text
+
+
+def test_a_thing_too_small_to_be_told_is_not_counted() -> None:
+    small = thing("building=house", (100, 100, 103, 103), sure=False)
+    assert survey(*HOUSES, small, complete=KNOWN).count("house") is None
+    assert survey(*HOUSES, complete=KNOWN).count("house") == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_captions_name_what_is_there_and_nothing_else(seed: int) -> None:
+    texts = " ".join(captions_of(survey(*HOUSES, POOL, complete=KNOWN), random.Random(seed)))
+    assert "house" in texts or "building" in texts
+    for word in ("tennis", "road", "forest", "church"):
+        assert word not in texts
+
+
+def test_a_scene_says_the_same_each_time_and_marks_it_as_made() -> None:
+    scene = Scene(key="a", corpus="c", path="a", image_id="0" * 32, survey=survey(*HOUSES, POOL, complete=KNOWN))
+    said = speak(scene, captions=True, questions=True)
+    assert said == speak(scene, captions=True, questions=True)
+    assert said.synthetic == ("captions", "questions")
+    assert speak(scene, captions=False, questions=False) == scene
+    assert speak(Scene(key="a", corpus="c", path="a"), captions=True, questions=True).captions == ()
