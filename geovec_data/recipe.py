@@ -106,7 +106,7 @@ class Recipe(_Part):
     )
     chip: ChipSpec | None = Field(None, description="cut images into chips; null: leave them whole")
     synthesise: Synthesise = Synthesise()
-    tasks: tuple[str, ...] = Field(description="tasks to make")
+    tasks: tuple[str, ...] = Field(min_length=1, description="tasks to make")
     checks: CheckSpec = CheckSpec()
     split: SplitOptions = SplitOptions()
     compose: ComposeOptions = ComposeOptions()

@@ -6,8 +6,11 @@ Every shipped recipe's fixture is spoilt file by file; a build then ends well, o
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from geovec_data.checks import CODES
 from geovec_data.dataset import Dataset
@@ -74,3 +77,44 @@ def test_annotations_gone_wrong_are_refused_or_told(recipe: str, way: str, tmp_p
         assert refused or any(name in str(error) for name in named), error
         return
     sound(dataset)
+
+
+HOW = st.sampled_from(["flip", "cut", "double", "insert"])
+MUTATIONS = st.lists(st.tuples(st.floats(0, 1), HOW, st.binary(max_size=6)))
+    st.tuples(st.floats(0, 1), st.sampled_from(["flip", "cut", "double", "insert"]), st.binary(max_size=6))
+)
+
+
+def mutated(data: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
+    """Spoil bytes at places that hypothesis draws: overwrite, cut out, repeat, insert."""
+    for where, how, what in steps:
+        at = int(where * len(data))
+        match how:
+            case "flip":
+                data = data[:at] + what + data[at + len(what) :]
+            case "cut":
+                data = data[:at] + data[at + 1 + 7 * len(what) :]
+            case "double":
+                data = data[:at] + data[max(0, at - 40) : at] + data[at:]
+            case _:
+                data = data[:at] + what + data[at:]
+    return data
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(10 * LIMIT_S)
+@pytest.mark.parametrize("recipe", recipe_names())
+@settings(max_examples=6, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@given(data=st.data())
+def test_no_mutation_of_a_file_crashes_a_build(recipe: str, data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / "corpus"
+        source = corpora.write(recipe, root)
+        path = data.draw(st.sampled_from(sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())))
+        path.write_bytes(mutated(path.read_bytes(), data.draw(MUTATIONS)))
+        try:
+            dataset = built(recipe, source, Path(folder) / "out")
+        except GeoVecError as error:
+            assert str(error).strip()
+            return
+        sound(dataset)
