@@ -81,8 +81,6 @@ def test_annotations_gone_wrong_are_refused_or_told(recipe: str, way: str, tmp_p
 
 HOW = st.sampled_from(["flip", "cut", "double", "insert"])
 MUTATIONS = st.lists(st.tuples(st.floats(0, 1), HOW, st.binary(max_size=6)))
-    st.tuples(st.floats(0, 1), st.sampled_from(["flip", "cut", "double", "insert"]), st.binary(max_size=6))
-)
 
 
 def mutated(data: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
