@@ -102,7 +102,9 @@ def mutated(data: bytes, steps: list[tuple[float, str, bytes]]) -> bytes:
 @pytest.mark.slow
 @pytest.mark.timeout(10 * LIMIT_S)
 @pytest.mark.parametrize("recipe", recipe_names())
-@settings(max_examples=6, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=6, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
 @given(data=st.data())
 def test_no_mutation_of_a_file_crashes_a_build(recipe: str, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
