@@ -71,6 +71,7 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
     process = engine(config.engine, config.ray_address)
     staging.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
+    (out / "summary.json").unlink(missing_ok=True)  # what the last build says is not what this one will
     if config.rehash:
         todo = same_content(jobs, staging, todo, journal, config.workers, process)
     total = sum(len(u.entries) for u in units)

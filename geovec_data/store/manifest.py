@@ -95,12 +95,14 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         raise UserError(f"dataset={path}: no such directory. Build one with: geovec-data build recipe=… out={path}")
     if not file.is_file():
-        staged = (path / "staging").is_dir()
-        hint = (
-            "a build was begun here and not finished: run the same build command again to continue it"
-            if staged
-            else f"build one with: geovec-data build recipe=… out={path}"
-        )
+        if failed := _failed(path):
+            hint = (
+                f"the last build here failed its checks ({failed}); its finished units are kept: build again as it says"
+            )
+        elif (path / "staging").is_dir():
+            hint = "a build was begun here and not finished: run the same build command again to continue it"
+        else:
+            hint = f"build one with: geovec-data build recipe=… out={path}"
         raise UserError(f"dataset={path} is not a GeoVec dataset (no {MANIFEST}); {hint}")
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
@@ -117,3 +119,12 @@ def read_manifest(path: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
         raise UserError(f"{file} is damaged at '{where}': {first['msg']}; delete it and run the build again") from error
+
+
+def _failed(path: Path) -> str:
+    """Return the first line of why the last build failed, or nothing when it did not."""
+    try:
+        told = json.loads((path / "summary.json").read_text(encoding="utf-8")).get("failed", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return next(iter(str(told).splitlines()), "").rstrip(".:")

@@ -13,7 +13,7 @@ from geovec_data.build import run
 from geovec_data.cli import main
 from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
-from geovec_data.errors import DataFault
+from geovec_data.errors import DataFault, UserError
 from geovec_data.recipe import BuildConfig
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
@@ -41,6 +41,8 @@ def test_a_mirrored_copy_fails_the_build_and_the_listing_names_the_pair(tmp_path
     ]
     assert near[0]["score"] > 0.9
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["leaks"]["near"]["failing"] == 1
+    with pytest.raises(UserError, match=r"the last build here failed its checks .*: build again as it says"):
+        Dataset(tmp_path / "out")
 
 
 @pytest.mark.parametrize(("policy", "unused"), [("drop_train", "park_0"), ("drop_test", "park_3"), ("report", None)])
