@@ -6,10 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from multiprocessing.forkserver import ensure_running
+from queue import SimpleQueue
 
 from geovec_data.engines.worker import Action, Done, Workers, workers_or_cores
 from geovec_data.errors import ResourceFault
@@ -77,19 +78,20 @@ def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action
     count = min(workers, len(units))
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(dict(jobs), os.getpid()))
     waiting: dict[Future[UnitRecord | str], Unit] = {}
+    finished: SimpleQueue[Future[UnitRecord | str]] = SimpleQueue()
     todo = iter(units)
     try:
         while True:
             for unit in todo:
-                waiting[pool.submit(_do, action, unit)] = unit
+                future = pool.submit(_do, action, unit)
+                waiting[future] = unit
+                future.add_done_callback(finished.put)
                 if len(waiting) >= 2 * count:  # a short queue: units are pickled when they are due, not all at once
                     break
             if not waiting:
                 return
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                unit = waiting.pop(future)
-                yield unit, future.result()
+            future = finished.get()  # not `wait`: it holds the futures' locks, and Ctrl-C in it leaves them held
+            yield waiting.pop(future), future.result()
     except BrokenProcessPool as error:
         raise ResourceFault(
             "a worker process was killed (out of memory?); finished units are kept: run the same command again,"
