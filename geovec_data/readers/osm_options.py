@@ -1,0 +1,64 @@
+"""Options of the reader of imagery with OpenStreetMap labels."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from geovec_data.errors import suggest
+from geovec_data.osm.tags import KEYS
+from geovec_data.readers.base import ReaderOptions
+
+
+class RasterOsmOptions(ReaderOptions):
+    """Options of the reader `raster_osm`."""
+
+    labels: str = Field(description="labels file, or a folder of them; set by source.labels")
+    images: str = Field("**/*", description="which files below source.imagery, as a glob")
+    crs: str | None = Field(None, description="CRS of images that do not name theirs (world files), e.g. EPSG:3857")
+    keys: tuple[str, ...] = Field(KEYS, description="OSM keys whose features become regions and words")
+    default_category: str | None = Field(
+        None, description="category of areas that no key fits, e.g. building for footprints that lost their tags"
+    )
+    size: int = Field(512, ge=16, description="side of the windows that rasters over 1.5 times as large are cut into")
+    overlap: int = Field(0, ge=0, description="least overlap of neighbouring windows, pixels")
+    bands: tuple[int, ...] | None = Field(
+        None,
+        description="bands to show as red,green,blue (from 1), or one; null: those marked so, else the first three",
+    )
+    extent: tuple[float, float, float, float] | None = Field(
+        None, description="west,south,east,north in degrees: the area that the labels cover, where the files do not say"
+    )
+    min_covered: float = Field(0.99, ge=0, le=1, description="least share of an image inside the labels' stated extent")
+    min_covered_hull: float = Field(
+        0.5, ge=0, le=1, description="the same for labels that state none: share inside the hull of their features"
+    )
+    max_area: float = Field(1.0, gt=0, description="areas larger than this many images are the setting, not regions")
+    completeness: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="share of the blocks around an image that must have a kind of thing before a"
+        " question may be answered with no, a number or an area",
+    )
+    min_data: float = Field(0.5, ge=0, le=1, description="least share of an image's pixels that hold data")
+
+    @field_validator("keys")
+    @classmethod
+    def _known(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            if key not in KEYS:
+                raise ValueError(f"unknown key '{key}'.{suggest(key, KEYS)}")
+        return keys
+
+    @field_validator("bands")
+    @classmethod
+    def _one_or_three(cls, bands: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if bands is not None and (len(bands) not in (1, 3) or min(bands) < 1):
+            raise ValueError("give one band or three, counted from 1")
+        return bands
+
+    @model_validator(mode="after")
+    def _overlap(self) -> RasterOsmOptions:
+        if self.overlap >= self.size:
+            raise ValueError(f"overlap={self.overlap} must be less than size={self.size}")
+        return self
