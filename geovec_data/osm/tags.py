@@ -191,8 +191,7 @@ def meaning_of(tags: Mapping[str, str], keys: tuple[str, ...], form: Form) -> Me
         return None
     known = table()
     for key, values in known.keys.items():
-        value = _value(tags, key)
-        if key not in keys or value in _NO:
+        if key not in tags or key not in keys or (value := _value(tags, key)) in _NO:
             continue
         entry = values.get(value) or values.get("*")
         if entry is None:

@@ -13,7 +13,6 @@ import json
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,36 +23,41 @@ from numpy.typing import NDArray
 from geovec_data.errors import ResourceFault
 from geovec_data.osm.tags import table_hash
 from geovec_data.readers.osm_index_build import build_index
-from geovec_data.readers.osm_labels import Bounds, Feature, label_files
+from geovec_data.readers.osm_labels import Bounds, Feature, label_files, widen
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 KEEP_GROUPS = 32
 
 Array = NDArray[Any]
 Columns = dict[str, list[Any]]
 
 _EDGES = ("west", "south", "east", "north")
-_READ = ("wkb", "tags", "osm_type", "osm_id", "version", "fault", "form")
+_READ = ("wkb", "tags", "osm_type", "osm_id", "version", "fault", "form", "width")
 
 
-def labels_digest(files: tuple[Path, ...]) -> str:
-    """Hash the files' names and content, and the table of tags that decides which features are kept."""
-    h = hashlib.sha256(f"{INDEX_VERSION} {table_hash()}".encode())
+def labels_digest(files: tuple[Path, ...], within: Bounds | None = None) -> str:
+    """Hash the files' names and content, and the table of tags and the bounds that decide which features are kept."""
+    h = hashlib.sha256(f"{INDEX_VERSION} {table_hash()} {within}".encode())
     for path in files:
         with path.open("rb") as file:
             h.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
     return h.hexdigest()[:32]
 
 
-def open_index(labels: Path, cache: Path) -> LabelIndex:
+def open_index(labels: Path, cache: Path, within: Bounds | None = None) -> LabelIndex:
     """Open the index of a labels file or folder, building it first where the cache has none.
+
+    Args:
+        labels: the file or folder.
+        cache: where indexes are kept.
+        within: only what touches these bounds is indexed; None indexes all.
 
     Raises:
         UserError: when there are no labels, or a file is damaged.
         ResourceFault: when the cache cannot be written.
     """
     files = label_files(labels)
-    folder = cache / f"osm-{labels_digest(files)}"
+    folder = cache / f"osm-{labels_digest(files, within)}"
     if not (folder / "index.json").is_file():
         try:
             cache.mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,7 @@ def open_index(labels: Path, cache: Path) -> LabelIndex:
                 f"cannot write to {cache} ({error}); set GEOVEC_CACHE to a folder you can write to"
             ) from error
         try:
-            build_index(files, work)
+            build_index(files, work, within)
             work.rename(folder)
         except OSError as error:
             if not (folder / "index.json").is_file():  # else another process was faster: its index is the same
@@ -90,7 +94,7 @@ class LabelIndex:
         self._areas = {f["file"]: shapely.from_wkt(f["extent"]) for f in self.files}
         self._file = pq.ParquetFile(folder / "features.parquet")
         self._bounds = self._group_bounds()
-        self._kept: OrderedDict[int, tuple[Array, Columns]] = OrderedDict()
+        self._kept: OrderedDict[int, _Group] = OrderedDict()
 
     def _group_bounds(self) -> Array:
         meta = self._file.metadata
@@ -124,45 +128,53 @@ class LabelIndex:
         return tuple(sorted({f["date"] for f in self.files if f["date"] and self._areas[f["file"]].intersects(box)}))
 
     def query(self, bounds: Bounds) -> list[Feature]:
-        """Return the features whose bounds touch `bounds`, in a fixed order."""
+        """Return the features whose bounds touch `bounds`, all of them areas now, in a fixed order."""
         out: list[Feature] = []
         for group in np.flatnonzero(_touch(self._bounds, bounds)):
-            boxes, columns = self._group(int(group))
-            hits = np.flatnonzero(_touch(boxes, bounds))
-            if hits.size:
-                out += _features(boxes, columns, hits)
+            out += self._group(int(group)).features(bounds)
         return out
 
-    def _group(self, number: int) -> tuple[Array, Columns]:
+    def _group(self, number: int) -> _Group:
         if number not in self._kept:
-            table = self._file.read_row_group(number, columns=[*_EDGES, *_READ])
-            boxes = np.column_stack([table[n].to_numpy() for n in _EDGES])
-            # plain columns: taking a chip's few rows out of an Arrow table costs more than all else in a query
-            self._kept[number] = boxes, {n: table[n].to_pylist() for n in _READ}
+            self._kept[number] = _Group(self._file.read_row_group(number, columns=[*_EDGES, *_READ]))
             if len(self._kept) > KEEP_GROUPS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(number)
         return self._kept[number]
 
 
+class _Group:
+    """A row group in memory. A row is made a feature when it is first asked for: neighbouring chips ask again."""
+
+    def __init__(self, table: Any) -> None:
+        self._boxes: Array = np.column_stack([table[n].to_numpy() for n in _EDGES])
+        # plain columns: taking a chip's few rows out of an Arrow table costs more than all else in a query
+        self._columns: Columns = {n: table[n].to_pylist() for n in _READ}
+        self._made: list[Feature | None] = [None] * len(self._boxes)
+
+    def features(self, bounds: Bounds) -> list[Feature]:
+        """Return those whose bounds touch `bounds`."""
+        rows = np.flatnonzero(_touch(self._boxes, bounds)).tolist()
+        made = self._made
+        if new := [i for i in rows if made[i] is None]:
+            self._make(new)
+        return [f for i in rows if (f := made[i]) is not None]
+
+    def _make(self, rows: list[int]) -> None:
+        import shapely
+
+        c = self._columns
+        geometries: Array = shapely.from_wkb(np.array([c["wkb"][i] for i in rows], dtype=object))
+        drawn = np.array([c["width"][i] is not None for i in rows])
+        if drawn.any():
+            geometries[drawn] = widen(geometries[drawn], np.array([c["width"][i] for i in rows])[drawn].astype(float))
+        for i, geometry, box in zip(rows, geometries.tolist(), self._boxes[rows].tolist(), strict=True):
+            self._made[i] = Feature(
+                geometry, json.loads(c["tags"][i]), c["osm_type"][i], c["osm_id"][i], c["version"][i],
+                (box[0], box[1], box[2], box[3]), c["fault"][i], c["form"][i],
+            )  # fmt: skip
+
+
 def _touch(boxes: Array, b: Bounds) -> Array:
     hits: Array = (boxes[:, 0] <= b[2]) & (boxes[:, 2] >= b[0]) & (boxes[:, 1] <= b[3]) & (boxes[:, 3] >= b[1])
     return hits
-
-
-def _features(boxes: Array, columns: Columns, hits: Array) -> Iterator[Feature]:
-    import shapely
-
-    rows = hits.tolist()
-    geometries = shapely.from_wkb([columns["wkb"][i] for i in rows])
-    for i, geometry, (west, south, east, north) in zip(rows, geometries, boxes[hits].tolist(), strict=True):
-        yield Feature(
-            geometry=geometry,
-            tags=json.loads(columns["tags"][i]),
-            osm_type=columns["osm_type"][i],
-            osm_id=columns["osm_id"][i],
-            version=columns["version"][i],
-            bounds=(west, south, east, north),
-            fault=columns["fault"][i],
-            form=columns["form"][i],
-        )

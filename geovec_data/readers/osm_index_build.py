@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from geovec_data.osm.tags import KEYS, meaning_of
 from geovec_data.progress import bar
-from geovec_data.readers.osm_labels import Feature, Tally, features
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, features
 
 BATCH = 8192
 GROUP_ROWS = 2048  # DuckDB writes row groups in multiples of this
@@ -33,7 +32,8 @@ _SCHEMA = pa.schema(
         ("wkb", pa.binary()),
         ("fault", pa.string()),
         ("form", pa.string()),
-        ("area", pa.float64()),
+        ("width", pa.float64()),
+        ("size", pa.float64()),
         ("west", pa.float64()),
         ("south", pa.float64()),
         ("east", pa.float64()),
@@ -48,7 +48,7 @@ _SORT = """
 COPY (
     SELECT * FROM raw
     QUALIFY osm_type IS NULL OR osm_id IS NULL OR file = first_value(file) OVER (
-        PARTITION BY osm_type, osm_id ORDER BY fault IS NOT NULL, version DESC, area DESC, file, seq)
+        PARTITION BY osm_type, osm_id ORDER BY fault IS NOT NULL, version DESC, size DESC, file, seq)
     ORDER BY big, cell, osm_type, osm_id, file, seq
 ) TO '{out}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows})
 """
@@ -56,8 +56,13 @@ COPY (
 Array = NDArray[Any]
 
 
-def build_index(files: tuple[Path, ...], work: Path) -> None:
+def build_index(files: tuple[Path, ...], work: Path, within: Bounds | None = None) -> None:
     """Parse label files into ``work/features.parquet`` and, last, ``work/index.json``.
+
+    Args:
+        files: the label files.
+        work: folder to write to.
+        within: only what touches these bounds is kept; None keeps all.
 
     Raises:
         UserError: when a file is damaged.
@@ -65,18 +70,16 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
     """
     import duckdb
     import shapely
-    from pyarrow import dataset
 
     facts: list[dict[str, Any]] = []
     raw, out = work / "raw.parquet", work / "features.parquet"
     with pq.ParquetWriter(raw, _SCHEMA) as writer, bar(None, "features", "reading labels") as advance:
         for number, path in enumerate(files):
-            tally, count, broken, known, hull = Tally(), 0, 0, 0, shapely.Polygon()
-            for rows in _batches(features(path, tally, work)):
+            tally, count, broken, hull = Tally(), 0, 0, shapely.Polygon()
+            for rows in _batches(features(path, tally, work, within)):
                 writer.write_table(_table(rows, number, count))
                 good = [f.geometry for f in rows if f.geometry is not None]
                 hull = shapely.convex_hull(shapely.geometrycollections([hull, *good]))
-                known += sum(meaning_of(f.tags, KEYS, f.asked_form) is not None for f in rows)
                 count, broken = count + len(rows), broken + len(rows) - len(good)
                 advance(len(rows))
             declared = tally.extent
@@ -86,7 +89,7 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
                     "file": path.name,
                     "date": tally.date,
                     "features": count - broken,
-                    "known": known,
+                    "known": tally.known,
                     "broken": broken + tally.broken_without_place,
                     "repaired": tally.repaired,
                     "not_areas": tally.not_areas,
@@ -97,7 +100,8 @@ def build_index(files: tuple[Path, ...], work: Path) -> None:
             )
     try:
         with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
-            db.register("raw", dataset.dataset(raw))
+            rows = pa.RecordBatchReader.from_batches(_SCHEMA, pq.ParquetFile(raw).iter_batches(BATCH))
+            db.register("raw", rows)  # not by its path: a folder's name may hold letters that are a pattern to DuckDB
             db.execute(_SORT.format(out=str(out).replace("'", "''"), rows=GROUP_ROWS))
     except duckdb.IOException as error:  # a full disk
         raise OSError(str(error)) from error
@@ -121,6 +125,7 @@ def _batches(stream: Iterator[Feature]) -> Iterator[list[Feature]]:
 def _table(rows: list[Feature], file: int, start: int) -> pa.Table:
     import shapely
 
+    geometries = np.array([f.geometry for f in rows], dtype=object)
     bounds = np.array([f.bounds for f in rows], dtype=np.float64)
     west, south, east, north = bounds.T
     columns: dict[str, Any] = {
@@ -130,10 +135,11 @@ def _table(rows: list[Feature], file: int, start: int) -> pa.Table:
         "osm_id": [f.osm_id for f in rows],
         "version": [f.version for f in rows],
         "tags": [json.dumps(f.tags, ensure_ascii=False, sort_keys=True) for f in rows],
-        "wkb": [None if f.geometry is None else shapely.to_wkb(f.geometry) for f in rows],
+        "wkb": shapely.to_wkb(geometries),
         "fault": [f.fault for f in rows],
         "form": [f.form for f in rows],
-        "area": [0.0 if f.geometry is None else f.geometry.area for f in rows],
+        "width": [f.width for f in rows],
+        "size": np.nan_to_num(shapely.area(geometries) + shapely.length(geometries)),
         "west": west,
         "south": south,
         "east": east,

@@ -1,19 +1,18 @@
 """Label files with OpenStreetMap features: which files a path means, and their features and extents, streamed.
 
-Everything is an area from here on: a line that the table of tags knows is drawn as wide as it is on the ground, a
-point as large; `Feature.form` keeps what it was.
+A line or a point that the table of tags knows comes with its width on the ground; `widen` makes areas of such.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geovec_data.errors import UserError
 from geovec_data.osm.tags import Form
@@ -21,35 +20,38 @@ from geovec_data.records import OsmType
 
 _DEGREE = 111_195.0  # metres of a degree of latitude
 
+Array = NDArray[Any]
 Bounds = tuple[float, float, float, float]  # west, south, east, north, WGS84 degrees
 
 OSM_SUFFIXES = (".osm", ".osm.bz2", ".osm.gz", ".pbf")
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".parquet", ".geoparquet")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    """One area of the map.
+class Feature(NamedTuple):
+    """One thing on the map. A named tuple: there are millions, and a frozen dataclass takes four times as long.
 
     Attributes:
-        geometry: shapely Polygon or MultiPolygon, WGS84 (lon, lat); None when its rings cannot be assembled.
+        geometry: shapely geometry, WGS84 (lon, lat): Polygon or MultiPolygon, or a line or a point that `width` is
+            still to be given to; None when its rings cannot be assembled.
         tags: OSM tags.
-        osm_type: way or relation; None when the file does not tell.
+        osm_type: node, way or relation; None when the file does not tell.
         osm_id: OSM id; None for what was drawn by hand.
         version: OSM version, 0 when the file does not tell.
-        bounds: of the geometry; of the nodes that are known where there is no geometry.
+        bounds: of the geometry, its width included; of the nodes that are known where there is no geometry.
         fault: why there is no geometry.
-        form: what the map has: an area, or a line or a point that was given its width on the ground.
+        form: what the map has: an area, or a line or a point.
+        width: metres on the ground of a line or a point that `widen` has not made an area of yet.
     """
 
     geometry: Any
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str]
     osm_type: OsmType | None = None
     osm_id: int | None = None
     version: int = 0
     bounds: Bounds = (0.0, 0.0, 0.0, 0.0)
     fault: str | None = None
     form: Literal["area", "line", "point"] = "area"
+    width: float | None = None
 
     @property
     def asked_form(self) -> Form:
@@ -73,6 +75,7 @@ class Tally:
         not_areas: features that are nothing, or points or lines that the table of tags does not know.
         unknown: ``key=value`` that the table does not have under a key that it has, and how many features have it.
         broken_without_place: areas that cannot be assembled and of which no node is known.
+        known: features that the table of tags knows.
     """
 
     date: str | None = None
@@ -80,6 +83,7 @@ class Tally:
     repaired: int = 0
     not_areas: int = 0
     broken_without_place: int = 0
+    known: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -111,13 +115,14 @@ def _is_labels(path: Path) -> bool:
     return path.name.lower().endswith((*OSM_SUFFIXES, *VECTOR_SUFFIXES))
 
 
-def features(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[Feature]:
-    """Stream the areas of a labels file; `tally` is filled on the way, its extent before the first feature.
+def features(path: Path, tally: Tally, scratch: Path | None = None, within: Bounds | None = None) -> Iterator[Feature]:
+    """Stream the features of a labels file; `tally` is complete after the last one.
 
     Args:
         path: the file.
         tally: filled.
         scratch: folder for what does not fit in memory (node locations of a large OSM file); None keeps all there.
+        within: only features whose bounds touch these are given; None gives all.
 
     Raises:
         UserError: when the file is damaged or not what its name says.
@@ -125,14 +130,25 @@ def features(path: Path, tally: Tally, scratch: Path | None = None) -> Iterator[
     if path.name.lower().endswith(OSM_SUFFIXES):
         from geovec_data.readers.osm_file import read_osm
 
-        return read_osm(path, tally, scratch)
+        return read_osm(path, tally, scratch, within)
     if path.suffix.lower() in (".parquet", ".geoparquet"):
         from geovec_data.readers.osm_parquet import read_geoparquet
 
-        return read_geoparquet(path, tally)
-    from geovec_data.readers.osm_vector import read_geojson, read_geopackage
+        return read_geoparquet(path, tally, within)
+    if path.suffix.lower() == ".gpkg":
+        from geovec_data.readers.osm_geopackage import read_geopackage
 
-    return read_geopackage(path, tally) if path.suffix.lower() == ".gpkg" else read_geojson(path, tally)
+        return read_geopackage(path, tally, within)
+    from geovec_data.readers.osm_geojson import read_geojson
+
+    return read_geojson(path, tally, within)
+
+
+def touch(bounds: Bounds, within: Bounds | None) -> bool:
+    """Tell whether two bounds share a point; None stands for the whole Earth."""
+    return within is None or (
+        bounds[0] <= within[2] and bounds[2] >= within[0] and bounds[1] <= within[3] and bounds[3] >= within[1]
+    )
 
 
 def polygonal(geometry: Any, tally: Tally) -> Any:
@@ -152,18 +168,45 @@ def polygonal(geometry: Any, tally: Tally) -> Any:
     return None if geometry is None or geometry.is_empty or geometry.area == 0.0 else geometry
 
 
-def widened(geometry: Any, metres: float) -> Any:
-    """Give a line or point in degrees its width on the ground: a polygon with flat ends; None where nothing is left.
+def padded(bounds: Array, metres: Array) -> Array:
+    """Return bounds (n, 4) in degrees with half of a width on the ground (n,) added to each side."""
+    half = metres / 2
+    scale = _scale(bounds)
+    pad = np.column_stack([half / scale[:, 0], half / scale[:, 1]])
+    return np.hstack([bounds[:, :2] - pad, bounds[:, 2:] + pad])
+
+
+def widen(geometries: Array, metres: Array) -> Array:
+    """Give lines and points in degrees their width on the ground.
 
     Args:
-        geometry: shapely line or point, WGS84 (lon, lat).
-        metres: full width. A metre is measured at the middle of the feature, on a sphere; of a feature 10 km long in
-            latitude 60° that errs by less than 1 %.
+        geometries: shapely lines and points (n,), WGS84 (lon, lat).
+        metres: full widths (n,). A metre is measured at the middle of the feature, on a sphere; of a feature 10 km
+            long in latitude 60° that errs by less than 1 %.
+
+    Returns:
+        Polygons (n,), those of lines with flat ends; of a line without length an empty one.
     """
     import shapely
 
-    _, south, _, north = shapely.bounds(geometry)
-    scale = np.array([_DEGREE * math.cos(math.radians((south + north) / 2)), _DEGREE])
-    flat = shapely.transform(shapely.force_2d(geometry), lambda p: p * scale)
-    area = shapely.buffer(flat, metres / 2, quad_segs=4, cap_style="round" if flat.geom_type == "Point" else "flat")
-    return None if area.is_empty else shapely.transform(area, lambda p: p / scale)
+    flat = shapely.force_2d(geometries)
+    scale = _scale(shapely.bounds(flat))
+    flat = _scaled(flat, scale)
+    points = shapely.get_type_id(flat) == shapely.GeometryType.POINT
+    out: Array = shapely.buffer(flat, metres / 2, quad_segs=4, cap_style="flat")
+    out[points] = shapely.buffer(flat[points], metres[points] / 2, quad_segs=4)
+    return _scaled(out, 1 / scale)
+
+
+def _scale(bounds: Array) -> Array:
+    """Metres of a degree of longitude and of latitude (n, 2) at the middle of bounds (n, 4)."""
+    middle = np.radians((bounds[:, 1] + bounds[:, 3]) / 2)
+    return np.column_stack([_DEGREE * np.cos(middle), np.full(len(middle), _DEGREE)])
+
+
+def _scaled(geometries: Array, factors: Array) -> Array:
+    import shapely
+
+    points, owner = shapely.get_coordinates(geometries, return_index=True)
+    out: Array = shapely.set_coordinates(geometries.copy(), points * factors[owner])
+    return out

@@ -26,7 +26,9 @@ class RasterOsmOptions(ReaderOptions):
         description="bands to show as red,green,blue (from 1), or one; null: those marked so, else the first three",
     )
     extent: tuple[float, float, float, float] | None = Field(
-        None, description="west,south,east,north in degrees: the area that the labels cover, where the files do not say"
+        None,
+        description="west,south,east,north in degrees: the area that the labels cover, where the files do not say or"
+        " where it is enough; of a country's file only what lies there is indexed",
     )
     min_covered: float = Field(0.99, ge=0, le=1, description="least share of an image inside the labels' stated extent")
     min_covered_hull: float = Field(

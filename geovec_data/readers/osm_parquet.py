@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
-from geovec_data.readers.osm_labels import Feature, Tally
-from geovec_data.readers.osm_vector import row_feature
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, touch
+from geovec_data.readers.osm_row import bounds_in, row_feature
 
 _RECORD = re.compile(r"^([nwr])(\d+)(?:@(\d+))?$")
 _KINDS = {"n": "node", "w": "way", "r": "relation"}
 _ROWS = 4096
+_BUFFER = 2**20  # bytes of a column chunk in memory at once; without it, all of it
 
 
-def read_geoparquet(path: Path, tally: Tally) -> Iterator[Feature]:
-    """Stream the polygons of a GeoParquet file.
+def read_geoparquet(path: Path, tally: Tally, within: Bounds | None = None) -> Iterator[Feature]:
+    """Stream the features of a GeoParquet file; row groups that lie apart from `within` are not read.
 
     Raises:
         UserError: when it is damaged, has no geometry column or does not say its CRS.
@@ -33,16 +34,17 @@ def read_geoparquet(path: Path, tally: Tally) -> Iterator[Feature]:
     import shapely
 
     try:
-        with pq.ParquetFile(path) as file:
-            column, crs = _geometry(path, file.schema_arrow)
+        with pq.ParquetFile(path, buffer_size=_BUFFER) as file:
+            column, crs, covering = _geometry(path, file.schema_arrow)
+            groups = _groups(file.metadata, covering, None if within is None else bounds_in(within, crs))
             overture = {"sources", "bbox", "version"} <= set(file.schema_arrow.names)
             building = "is_underground" in file.schema_arrow.names
             number = 0
-            for batch in file.iter_batches(_ROWS):
+            for batch in file.iter_batches(_ROWS, row_groups=groups):
                 for row in batch.to_pylist(maps_as_pydicts="lossy"):
                     geometry = shapely.from_wkb(row.pop(column), on_invalid="ignore")
                     properties = _overture(row, building) if overture else row
-                    feature = row_feature(geometry, properties, tally, crs, f"{path} row {number}")
+                    feature = row_feature(geometry, properties, tally, crs, f"{path} row {number}", within)
                     number += 1
                     if feature is not None:
                         yield feature
@@ -50,8 +52,27 @@ def read_geoparquet(path: Path, tally: Tally) -> Iterator[Feature]:
         raise UserError(f"source.labels={path} cannot be read as Parquet ({error}); get it again") from error
 
 
-def _geometry(path: Path, schema: Any) -> tuple[str, str]:
-    """Return the geometry column's name and its CRS, as the file's ``geo`` metadata says."""
+def _groups(meta: Any, covering: Any, box: Bounds | None) -> list[int]:
+    """Return the row groups that may hold something in a box, as the statistics of the ``covering`` columns tell."""
+    paths = [".".join(covering[n]) for n in ("xmin", "ymin", "xmax", "ymax")] if covering else []
+    every = list(range(meta.num_row_groups))
+    at = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
+    if box is None or not paths or not set(paths) <= set(at):
+        return every
+
+    def near(group: int) -> bool:
+        low, high = "min", "max"
+        stats = [meta.row_group(group).column(at[p]).statistics for p in paths]
+        if not all(s is not None and s.has_min_max for s in stats):
+            return True
+        west, south, east, north = (getattr(s, n) for s, n in zip(stats, (low, low, high, high), strict=True))
+        return touch((west, south, east, north), box)
+
+    return [g for g in every if near(g)]
+
+
+def _geometry(path: Path, schema: Any) -> tuple[str, str, Any]:
+    """Return the geometry column's name, its CRS and the columns of its bounds, as the ``geo`` metadata says."""
     try:
         geo = json.loads((schema.metadata or {})[b"geo"])
         column = geo["primary_column"]
@@ -71,7 +92,7 @@ def _geometry(path: Path, schema: Any) -> tuple[str, str]:
             f"source.labels={path} does not say its CRS (crs is null in its metadata). Set it, e.g. with"
             " geopandas: frame.set_crs('EPSG:4326').to_parquet(…)"
         )
-    return column, crs if isinstance(crs, str) else json.dumps(crs)
+    return column, crs if isinstance(crs, str) else json.dumps(crs), (facts.get("covering") or {}).get("bbox")
 
 
 def _overture(row: Mapping[str, Any], building: bool) -> dict[str, Any]:

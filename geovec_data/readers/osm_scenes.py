@@ -61,7 +61,7 @@ class OsmScenes:
         from geovec_data.fetch import cache_dir
         from geovec_data.readers.osm_index import open_index
 
-        return open_index(self.labels, cache_dir() / "labels")
+        return open_index(self.labels, cache_dir() / "labels", self._options.extent)
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -86,8 +86,10 @@ class OsmScenes:
         """
         total = {k: sum(f[k] for f in self.index.files) for k in ("features", "known", "not_areas")}
         if not total["features"]:
+            where = "" if self._options.extent is None else f" in reader.extent={list(self._options.extent)}"
             raise UserError(
-                f"source.labels={self.labels} holds no area: {total['not_areas']} of its features are points or lines"
+                f"source.labels={self.labels} holds no area{where}: {total['not_areas']} of its features are points or"
+                " lines"
             )
         if not total["known"] and self._options.default_category is None:
             raise UserError(

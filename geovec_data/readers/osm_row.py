@@ -1,22 +1,19 @@
-"""OSM areas that somebody exported to GeoJSON or GeoPackage: identity, tags and geometry back from the columns.
+"""A row of somebody's export of OSM (GeoJSON, GeoPackage, GeoParquet): identity, tags and geometry from its columns.
 
 The identity columns of the common exporters are understood: ``osm_type`` + ``osm_id`` (HOT, fAIr; ``ways_poly``
 of its raw-data API), ``@id`` or the feature id ``way/123`` (overpass-turbo, osmtogeojson), ``osm_way_id`` (GDAL),
 ``element`` + ``id`` (OSMnx). Tags are the columns with text; a column ``tags`` or ``other_tags`` is unpacked.
-A GeoJSON file is held in memory while it is read, a GeoPackage is streamed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from geovec_data.errors import UserError
 from geovec_data.osm.tags import KEYS, meaning_of, unknown_tags, width_of
-from geovec_data.readers.osm_labels import Bounds, Feature, Tally, polygonal, widened
+from geovec_data.readers.osm_labels import Bounds, Feature, Tally, padded, polygonal, touch
 from geovec_data.records import OsmType
 
 _ID = re.compile(r"^(node|way|relation)s?/(\d+)$")
@@ -25,83 +22,14 @@ _IDENTITY = frozenset(
     ("osm_id", "osm_type", "osm_way_id", "osmid", "id", "@id", "@type", "element", "element_type", "fid", "feature_id")
 )
 _FORMS: dict[str, Literal["line", "point"]] = {"LineString": "line", "MultiLineString": "line", "Point": "point"}
+_MARGIN = 0.002  # degrees: more than half of the widest line
 _META = frozenset(("tags", "other_tags", "changeset", "timestamp", "version", "uid", "user", "@version", "@timestamp"))
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"source.labels={path} is not valid JSON ({error})") from error
-    if not isinstance(data, dict) or not isinstance(data.get("features"), list):
-        raise UserError(f"source.labels={path} is not a GeoJSON FeatureCollection (no list 'features')")
-    return data
-
-
-def _extent(box: Any) -> Bounds | None:
-    if not isinstance(box, list) or len(box) not in (4, 6):
-        return None
-    half = len(box) // 2
-    west, south, east, north = float(box[0]), float(box[1]), float(box[half]), float(box[half + 1])
-    return west, south, east, north
-
-
-def read_geojson(path: Path, tally: Tally) -> Iterator[Feature]:
-    """Stream the features of a GeoJSON file; the pre-2016 ``crs`` member is obeyed.
-
-    Raises:
-        UserError: when it is not a FeatureCollection, or its CRS is unknown.
-    """
-    import shapely
-    from shapely.errors import ShapelyError
-    from shapely.geometry import shape
-
-    data = _load(path)
-    tally.extent = _extent(data.get("bbox"))
-    tally.date = data["timestamp"] if isinstance(data.get("timestamp"), str) else None  # overpass-turbo
-    crs = str(((data.get("crs") or {}).get("properties") or {}).get("name") or "OGC:CRS84")
-    for number, record in enumerate(data["features"]):
-        try:
-            geometry = shape(record["geometry"]) if record.get("geometry") else None
-        except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-            geometry = shapely.Point()  # empty: counted as no area
-        properties = dict(record.get("properties") or {})
-        if record.get("id") is not None:
-            properties.setdefault("@id", record["id"])
-        feature = row_feature(geometry, properties, tally, crs, f"{path} feature {number}")
-        if feature is not None:
-            yield feature
-
-
-def read_geopackage(path: Path, tally: Tally) -> Iterator[Feature]:
-    """Stream the features of every layer of a GeoPackage.
-
-    Raises:
-        UserError: when GDAL cannot read it, or a layer has no CRS.
-    """
-    import pyogrio
-    import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    try:
-        for layer, kind in pyogrio.list_layers(path):
-            if kind is None:  # a table without geometry
-                continue
-            with pyogrio.open_arrow(path, layer=layer, use_pyarrow=True) as (meta, batches):
-                if not meta["crs"]:
-                    raise UserError(f"source.labels={path}: layer '{layer}' has no CRS")
-                column = meta["geometry_name"] or "wkb_geometry"
-                for row in (r for batch in batches for r in batch.to_pylist()):
-                    geometry = shapely.from_wkb(row.pop(column), on_invalid="ignore")
-                    feature = row_feature(geometry, row, tally, meta["crs"], f"{path} layer {layer}")
-                    if feature is not None:
-                        yield feature
-    except (DataSourceError, DataLayerError) as error:
-        raise UserError(f"source.labels={path} cannot be read as a GeoPackage ({error})") from error
-
-
-def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, where: str) -> Feature | None:
-    """Make a feature of an exporter's row, or None when it is no area (counted in `tally`).
+def row_feature(
+    geometry: Any, properties: dict[str, Any], tally: Tally, crs: str, where: str, within: Bounds | None = None
+) -> Feature | None:
+    """Make a feature of an exporter's row, or None when it is nothing (counted in `tally`) or lies elsewhere.
 
     Args:
         geometry: shapely geometry in `crs`, or None.
@@ -109,6 +37,7 @@ def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: st
         tally: what is counted on the way.
         crs: as pyproj understands it.
         where: the row, for messages.
+        within: bounds that it must touch.
 
     Raises:
         UserError: when the CRS is unknown, or the coordinates are not in it.
@@ -124,22 +53,24 @@ def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: st
     meaning = None if form == "area" or geometry.is_empty else meaning_of(tags, KEYS, form)
     if meaning is None:
         form, geometry = "area", polygonal(geometry, tally)
-    if geometry is None:
+    if geometry is None or (form == "line" and geometry.length == 0.0):
         return None
     transform = _to_degrees(crs)
+    geometry = shapely.force_2d(geometry)
     if transform is not None:
         geometry = shapely.transform(geometry, lambda p: np.column_stack(transform.transform(p[:, 0], p[:, 1])))
-    if meaning is not None and -90 <= geometry.bounds[1] <= geometry.bounds[3] <= 90:
-        geometry = widened(geometry, width_of(meaning.entry, tags))
-        if geometry is None:
-            return None
     west, south, east, north = bounds = geometry.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise UserError(
             f"{where}: {west:.6g}, {south:.6g} is no longitude, latitude; the file's CRS is not what it says ({crs})"
         )
+    width = width_of(meaning.entry, tags) if meaning is not None else None
+    if width is not None:
+        bounds = tuple(padded(np.array([bounds]), np.array([width]))[0].tolist())
+    if not touch(bounds, within):
+        return None
     osm_type, osm_id = _identity(properties)
-    return Feature(
+    feature = Feature(
         geometry=geometry,
         tags=tags,
         osm_type=osm_type,
@@ -147,7 +78,26 @@ def row_feature(geometry: Any, properties: dict[str, Any], tally: Tally, crs: st
         version=next((n for k in ("version", "@version") if (n := _integer(properties.get(k))) is not None), 0),
         bounds=bounds,
         form=form,
+        width=width,
     )
+    tally.known += meaning is not None or meaning_of(tags, KEYS, feature.asked_form) is not None
+    return feature
+
+
+def bounds_in(within: Bounds, crs: str) -> Bounds:
+    """Return bounds in a file's CRS that hold what lies within bounds in degrees, and lines that reach into them.
+
+    Raises:
+        UserError: when the CRS is unknown.
+    """
+    west, south, east, north = within
+    west, south = max(west - _MARGIN, -180.0), max(south - _MARGIN, -90.0)
+    wide = west, south, min(east + _MARGIN, 180.0), min(north + _MARGIN, 90.0)
+    transform = _to_degrees(crs)
+    if transform is None:
+        return wide
+    out: Bounds = transform.transform_bounds(*wide, direction="INVERSE")
+    return out
 
 
 def _to_degrees(crs: str) -> Any:
