@@ -202,12 +202,18 @@ class Stored:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._store.dimension or 0
+
     def tile(self, start: int, stop: int) -> Floats:
-        """See `geovec_data.mining.search.Corpus.tile`; the last tile stays in memory."""
-        if self._held is None or self._held[0] != (start, stop):
-            self._held = None
-            self._held = ((start, stop), self._store.take(self._places[start:stop]))
-        return self._held[1]
+        """See `geovec_data.mining.search.corpus.Corpus.tile`; the last tile stays in memory."""
+        held = self._held  # another thread may read another shard
+        if held is None or held[0] != (start, stop):
+            held = self._held = None
+            held = self._held = ((start, stop), self._store.take(self._places[start:stop]))
+        return held[1]
 
     def rows(self, index: Ints) -> Floats:
         """Return the vectors at corpus indices, shape (len(index), dimension)."""

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from geovec_data.mining.policy_config import PolicyConfig, QuotaConfig
+from geovec_data.mining.search_config import SearchConfig
 
 
 class PoolConfig(BaseModel):
@@ -68,6 +69,7 @@ class MineConfig(BaseModel):
     )
     pool: PoolConfig = Field(default_factory=PoolConfig, description="which part of the dataset is mined")
     policy: PolicyConfig = Field(default_factory=PolicyConfig, description="what is no negative although it is similar")
+    search: SearchConfig = Field(default_factory=SearchConfig, description="how nearest candidates are found")
     box_codec: str | None = Field(
         None,
         description="how boxes are written: qwen2vl, pixels, normalized; null: as the encoder was trained, or qwen2vl",
@@ -78,6 +80,12 @@ class MineConfig(BaseModel):
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda or cuda:<n>")
     batch: int = Field(32, ge=1, description="items per forward pass")
     workers: int = Field(2, ge=1, description="threads that decode images ahead of the encoder")
+    helper: bool = Field(
+        False,
+        description="only search, for the run of this name that another process mines with the same options: any"
+        " number of processes, on any machine that sees the dataset; of those that torchrun starts all but the first"
+        " do so by themselves",
+    )
     overwrite: bool = Field(False, description="replace a run of this name that had other settings")
 
     @field_validator("run")

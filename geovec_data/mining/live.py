@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from geovec_data.mining.cache import Stored
 from geovec_data.mining.config import MineConfig
-from geovec_data.mining.scope import GroupScope, Pooled, Scope, Source, SplitScope
+from geovec_data.mining.plan import TaskPlan
+from geovec_data.mining.scope import Anchors, GroupScope, Pooled, Scope, Source, SplitScope
+from geovec_data.mining.search.making import SearchMaker, sample
+from geovec_data.mining.search.pieces import Pieces
 from geovec_data.mining.similarity import Positives, Similarity
 from geovec_data.mining.sources import GeoSource, RandomSource, RegionSource
+from geovec_data.mining.task import blocks
 from geovec_data.mining.truth import Truth
 from geovec_data.mining.vectors import Vectors
 
@@ -21,10 +26,14 @@ class Live:
     Args:
         config: the run's options.
         vectors: the encoder's vectors.
+        pieces: where the outcome of the search is kept until the run ends.
     """
 
-    def __init__(self, config: MineConfig, vectors: Vectors) -> None:
+    def __init__(self, config: MineConfig, vectors: Vectors, pieces: Pieces | None = None) -> None:
+        self._config = config
         self._quota = config.quota
+        self._maker = SearchMaker(config.search, vectors.device)
+        self._pieces = pieces
         self._name = config.encoder
         self.vectors = vectors
 
@@ -35,7 +44,7 @@ class Live:
         similarity = Similarity(plan, anchors, targets)
 
         def scopes() -> Scopes:
-            split = SplitScope(plan, anchors, targets, self.vectors.device)
+            split = self._split(plan, anchors, targets)
             yield split, self._sources(truth, similarity, split, anywhere=True)
             for group in (
                 GroupScope.of_scenes(plan, items, anchors, self.vectors.targets),
@@ -44,6 +53,24 @@ class Live:
                 yield group, self._sources(truth, similarity, group, anywhere=False)
 
         return similarity, scopes()
+
+    def _split(self, plan: TaskPlan, anchors: Anchors, targets: Stored) -> SplitScope:
+        search = self._maker.over(targets)
+        depth = self._config.depth
+        split = SplitScope(plan, anchors, targets, search, self._pieces, depth)
+        if not self._maker.exact and len(split.examples):
+            some = split.examples[sample(len(split.examples), self._config.search.sample)]
+            self._maker.measure(plan.task, search, targets, anchors.vectors(some)[0], depth)
+        return split
+
+    def help(self, plan: TaskPlan) -> int:
+        """Search blocks of a task of another process's run that nobody has; return how many it has."""
+        targets, anchors = self.vectors.of(plan)
+        split = SplitScope(plan, anchors, targets, self._maker.over(targets), self._pieces, self._config.depth)
+        every = list(blocks(split, len(plan.pool)))
+        for examples in every:
+            split.help(examples)
+        return len(every)
 
     def _sources(self, truth: Truth, similarity: Similarity, scope: Pooled, *, anywhere: bool) -> dict[str, Source]:
         """Make the sources asked for; an example that is ranked in its scene has no other places to look at."""
@@ -61,5 +88,6 @@ class Live:
         return {
             "encoder": self.vectors.facts(self._name),
             "device": self.vectors.device,
+            "search": self._maker.facts(),
             "embedding": self.vectors.effort.facts(),
         }

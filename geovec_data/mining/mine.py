@@ -17,11 +17,13 @@ from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.choice import choose
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.facts import Facts
+from geovec_data.mining.helping import help_search, is_helper, pieces_name
 from geovec_data.mining.items import Items
 from geovec_data.mining.live import Live
 from geovec_data.mining.model_folder import find, fingerprint
 from geovec_data.mining.output import RowWriter
 from geovec_data.mining.plan import plans
+from geovec_data.mining.search.pieces import Pieces
 from geovec_data.mining.stored import StoredRun
 from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, refuse_nothing, task_facts
 from geovec_data.mining.task import Files, TaskMiner
@@ -38,7 +40,9 @@ TOOL = f"geovec {__version__}"
 LOCK = ".lock"
 UNFINISHED = ".unfinished"
 # options that change how fast a run is, or where it goes, and not what it finds
-_NOT_SETTINGS = {"dataset", "encoder", "run", "preset", "device", "batch", "workers", "overwrite"}
+_NOT_SETTINGS: dict[str, Any] = dict.fromkeys(
+    ("dataset", "encoder", "run", "preset", "device", "batch", "workers", "helper", "overwrite"), True
+) | {"search": {"devices"}}
 
 
 def run(config: MineConfig) -> dict[str, Any]:
@@ -63,15 +67,20 @@ def run(config: MineConfig) -> dict[str, Any]:
     }
     if base:
         base.check(settings)
+        settings["search"] = base.settings.get("search")
     out = dataset.path / "mining" / config.run
     done = _already(config, settings, out)
     if done is not None:
         return done
     aside = out.parent / UNFINISHED / config.run  # a level deeper than where runs are looked for
+    found = aside / pieces_name(settings)
+    if folder and (config.helper or is_helper()):
+        return help_search(config, dataset, folder, settings["encoder"], found)
     try:
-        with _claimed(config.run, aside):
+        with _claimed(config.run, aside, found.name):
             summary = _mine(config, settings, dataset, folder, base, aside)
             (aside / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            shutil.rmtree(found, ignore_errors=True)
             (aside / LOCK).unlink()
             if out.exists():  # only with overwrite=true; what is replaced is gone a moment before
                 shutil.rmtree(out)
@@ -86,15 +95,17 @@ def run(config: MineConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _claimed(name: str, aside: Path) -> Iterator[None]:
-    """Hold the unfinished run's folder, empty but for its lock; the kernel frees it even after kill -9."""
+def _claimed(name: str, aside: Path, found: str) -> Iterator[None]:
+    """Hold the unfinished run's folder, empty but for what was `found`; the kernel frees it even after kill -9."""
     with ExitStack() as stack:
         try:
             stack.enter_context(exclusive(aside, "mining run"))
         except UserError as error:
             raise UserError(f"run={name} is being mined by another process; wait for it or choose run=…") from error
         for stale in aside.iterdir():
-            if stale.name != LOCK:
+            if stale.is_dir() and stale.name != found:  # of a search with other options
+                shutil.rmtree(stale)
+            elif stale.is_file() and stale.name != LOCK:
                 stale.unlink()
         yield
 
@@ -143,7 +154,8 @@ def _mine(
         chosen = base.tasks(every)
     else:
         assert folder is not None  # the options need an encoder or a run
-        given = Live(config, Vectors(config, dataset, items, folder, settings["encoder"]))
+        vectors = Vectors(config, dataset, items, folder, settings["encoder"])
+        given = Live(config, vectors, Pieces(aside / pieces_name(settings)))
         chosen, skipped = choose(config, given.vectors.card, items, every)
         given.vectors.fill(chosen)
     searched = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 from typing import Protocol
 
@@ -13,7 +14,8 @@ from geovec_data.mining.block import Candidates
 from geovec_data.mining.cache import EmbeddingStore, Stored
 from geovec_data.mining.items import NONE, Ints, Items, Lists, spread
 from geovec_data.mining.plan import TaskPlan
-from geovec_data.mining.search import top_k
+from geovec_data.mining.search.corpus import Searcher
+from geovec_data.mining.search.pieces import Found, Pieces
 
 Floats = NDArray[np.float32]
 
@@ -88,14 +90,34 @@ class Pooled(Scope, Protocol):
 
 
 class SplitScope:
-    """Every target item of the task in the split."""
+    """Every target item of the task in the split.
 
-    def __init__(self, plan: TaskPlan, anchors: Anchors, targets: Stored, device: str) -> None:
+    Args:
+        plan: the task.
+        anchors: what candidates must resemble.
+        targets: vectors of ``plan.pool``, in its order.
+        search: searches them.
+        pieces: where the outcome of searches to the depth `kept` is kept until the run ends; None: nowhere.
+        kept: the run's depth; deeper searches, of few examples, are not kept.
+    """
+
+    def __init__(
+        self,
+        plan: TaskPlan,
+        anchors: Anchors,
+        targets: Stored,
+        search: Searcher,
+        pieces: Pieces | None = None,
+        kept: int = 0,
+    ) -> None:
         self.examples: Ints = np.flatnonzero(~plan.in_scene & (plan.answer_set == NONE))
+        self._task = plan.task
         self._pool = plan.pool
         self._anchors = anchors
         self._targets = targets
-        self._device = device
+        self._search = search
+        self._pieces = pieces
+        self._kept = kept
 
     def sizes(self, examples: Ints) -> Ints:
         """Return how many candidates each example has."""
@@ -108,11 +130,25 @@ class SplitScope:
     def search(self, examples: Ints, depth: int) -> Candidates:
         """Return the `depth` nearest candidates of each example."""
         vectors, own = self._anchors.vectors(examples)
-        scores, found = top_k(vectors, self._targets, depth, device=self._device)
+        if self._pieces and depth == self._kept:
+            kept = self._piece(self._pieces, vectors, examples, depth)
+            assert kept is not None  # only a helper leaves blocks to others
+            scores, found = kept
+        else:
+            scores, found = self._search.search(vectors, depth)
         if len(own) != len(scores) or not np.array_equal(own, np.arange(len(own))):
             scores, found = scores[own], found[own]
         row = np.repeat(np.arange(len(examples)), scores.shape[1])
         return Candidates(row, found.ravel(), self._pool[found.ravel()], scores.ravel())
+
+    def help(self, examples: Ints) -> None:
+        """Search a block of another process's run, unless it is searched already or somebody is at it."""
+        if self._pieces:
+            self._piece(self._pieces, self._anchors.vectors(examples)[0], examples, self._kept)
+
+    def _piece(self, pieces: Pieces, vectors: Floats, examples: Ints, depth: int) -> Found | None:
+        name = hashlib.sha256(examples.astype("<i8").tobytes()).hexdigest()[:24]
+        return pieces.get(f"{self._task}-{name}", lambda: self._search.search(vectors, depth))
 
 
 class GroupScope:

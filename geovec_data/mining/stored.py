@@ -86,7 +86,12 @@ class StoredRun:
     def facts(self) -> dict[str, Any]:
         """Say which encoder it was, for the summary."""
         nothing = Effort().facts()
-        return {"encoder": self.summary["encoder"], "device": self.summary["device"], "embedding": nothing}
+        return {
+            "encoder": self.summary["encoder"],
+            "device": self.summary["device"],
+            "search": self.summary.get("search"),
+            "embedding": nothing,
+        }
 
 
 class StoredTask:

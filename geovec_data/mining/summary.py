@@ -100,6 +100,12 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
             f" {'the stored candidates' if facts['reused'] else 'their pools'} hold no more"
         )
     lines += [f"skipped {name}: {why}" for name, why in facts["skipped"].items()]
+    searched = facts["search"] or {}  # of an older run nothing is known
+    for name, found in searched.get("recall", {}).items():
+        lines.append(
+            f"{found['searched']} found {100 * found['recall']:.2f} % of the {found['k']} nearest of {name}, measured"
+            f" for {found['queries']:,} queries"
+        )
     if facts["reused"]:
         lines.append(f"candidates are those of run '{facts['reused']}': nothing was embedded or searched")
     elif work["encoded"]:

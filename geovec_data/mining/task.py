@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,9 +85,7 @@ class TaskMiner:
             files: where rows go.
             advance: is told how many examples are done.
         """
-        step = min(BLOCK, max(1024, _BLOCK_SCORES // len(self._plan.pool)))
-        for start in range(0, len(scope.examples), step):
-            examples = scope.examples[start : start + step]
+        for examples in blocks(scope, len(self._plan.pool)):
             names = self._plan.examples.take(pa.array(examples))
             every = np.arange(len(examples))
             positive = self._positives.positive(examples)
@@ -191,6 +189,13 @@ class TaskMiner:
             own = self._items.image[face] == self._plan.image[example[negative]]
             out[negative[own & self._items.boxed[face]]] = True
         return out
+
+
+def blocks(scope: Scope, pool: int) -> Iterator[Ints]:
+    """Yield the examples of a scope in the blocks in which they are searched."""
+    step = min(BLOCK, max(1024, _BLOCK_SCORES // pool))
+    for start in range(0, len(scope.examples), step):
+        yield scope.examples[start : start + step]
 
 
 def _rank(row: Ints, count: int) -> NDArray[np.int32]:

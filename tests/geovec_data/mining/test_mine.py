@@ -16,7 +16,7 @@ from geovec_data.ids import item_id
 from geovec_data.mining import task as mining_task
 from geovec_data.mining.mine import MineConfig, run
 from geovec_data.mining.runs import choose_run
-from geovec_data.mining.search import top_k
+from geovec_data.mining.search.exact import top_k
 from geovec_data.records import Segment, Segments
 from geovec_data.schema import arrow_schema
 from geovec_data.store.lock import exclusive

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geovec_data.mining import search
-from geovec_data.mining.search import BLOCK, Matrix, tile_top_k, top_k
+from geovec_data.mining.search import exact as exact_search
+from geovec_data.mining.search.corpus import Matrix
+from geovec_data.mining.search.exact import top_k
+from geovec_data.mining.search.selection import BLOCK, tile_top_k
 
 
 def exact(queries: np.ndarray, corpus: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,12 +82,12 @@ def test_no_more_than_a_tile_exists_at_once() -> None:
 
     seen: list[int] = []
 
-    def spy(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def spy(scores: torch.Tensor, k: int, **how: bool) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(scores.numel() * 4)
-        return tile_top_k(scores, k)
+        return tile_top_k(scores, k, **how)
 
     c = np.random.default_rng(0).standard_normal((5000, 8)).astype(np.float32)
-    with mock.patch.object(search, "tile_top_k", spy):
+    with mock.patch.object(exact_search, "tile_top_k", spy):
         _, ids = top_k(c[:300], Watched(c), 7, tile_bytes=8 * 4 * 600, score_bytes=100_000)
     assert max(shapes) == (600,)
     assert max(seen) <= 100_000
