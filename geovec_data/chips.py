@@ -163,7 +163,7 @@ def _shift(box: Box, dx: float, dy: float) -> Box:
 
 def _moved(region: Region, box: Box, visible: float, x0: int, y0: int) -> Region:
     moved = tuple(v - (y0 if i % 2 else x0) for i, v in enumerate(region.polygon))
-    return replace(region, box=_shift(box, -x0, -y0), polygon=moved, visible=visible, expressions=())
+    return replace(region, box=_shift(box, -x0, -y0), polygon=moved, visible=visible, expressions=(), captions=())
 
 
 def _placed(scene: Scene, window: Window) -> Scene:

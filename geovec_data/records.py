@@ -29,6 +29,7 @@ class Region:
         ancestors: broader categories, nearest first (``vehicle`` for ``car``).
         attributes: further facts as pairs, e.g. ``("status", "dead")``.
         expressions: referring expressions that single this region out in its scene.
+        captions: sentences that say what this region is and need not single it out.
         visible: share of the object's area inside the image, 0–1; set by whoever clips.
         osm_type: OSM object type, with `osm_id` the object's identity.
         osm_id: OSM object id.
@@ -45,6 +46,7 @@ class Region:
     ancestors: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     expressions: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
     visible: float = 1.0
     osm_type: OsmType | None = None
     osm_id: int | None = None
@@ -109,7 +111,7 @@ class Scene:
         captured: capture time, ISO 8601, as the corpus states it.
         licence: overrides the recipe's licence for this image.
         attribution: overrides the recipe's attribution.
-        synthetic: which texts were synthesised: ``captions``, ``expressions``, ``questions``.
+        synthetic: which texts were synthesised: ``captions``, ``expressions``, ``questions``, ``region_captions``.
         survey: what a map says of the image beyond its regions (`geovec_data.osm.survey.Survey`); texts are made of
             it, and it is not stored.
         image_id: content hash of `data`; empty before the checks.

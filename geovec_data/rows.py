@@ -81,7 +81,7 @@ class Emitter:
             out.append(rid)
             self.tables["regions"].add(
                 rid, scene.image_id, r.box, r.polygon or None, r.visible, r.category,
-                r.ancestors, pairs(r.attributes), r.expressions, r.osm_type, r.osm_id,
+                r.ancestors, pairs(r.attributes), r.expressions, r.captions, r.osm_type, r.osm_id,
                 pairs(r.tags.items()), r.lon, r.lat, r.source_index, r.split,
             )  # fmt: skip
         return out

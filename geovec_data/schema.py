@@ -74,7 +74,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("lon", _F, "longitude of the centre, WGS84 degrees", null=True),
         _c("lat", _F, "latitude of the centre, WGS84 degrees", null=True),
         _c("gsd", _F, "ground sample distance, metres per pixel", null=True),
-        _c("synthetic", STRINGS, "which texts were synthesised: captions, expressions, questions"),
+        _c("synthetic", STRINGS, "which texts were synthesised: captions, expressions, questions, region_captions"),
     ),
     "regions": (
         _c("id", _S, "hash of image, box, category, polygon"),
@@ -91,6 +91,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _c("ancestors", STRINGS, "broader categories, nearest first"),
         _c("attributes", PAIRS, "further facts"),
         _c("expressions", STRINGS, "referring expressions, unique in the scene"),
+        _c("captions", STRINGS, "what the region is, not unique"),
         _c("osm_type", _S, "node, way or relation", null=True),
         _c("osm_id", pa.int64(), "OSM object id", null=True),
         _c("tags", PAIRS, "OSM tags"),

@@ -36,6 +36,7 @@ def _texts(s: Scene) -> Iterator[str]:
     for region in s.regions:
         yield region.category
         yield from region.expressions
+        yield from region.captions
         yield from region.ancestors
         for pair in (*region.attributes, *region.tags.items()):
             yield from pair

@@ -140,16 +140,17 @@ class UnitWorker:
                 yield from cut(scene, self.job.root, options, self.checks)
 
     def _describe(self, scene: Scene) -> Scene:
+        if scene.survey is not None:
+            from geovec_data.osm.speak import speak
+
+            job = self.job
+            return speak(scene, expressions=job.expressions, captions=job.captions, questions=job.questions)
         if self.job.expressions and any(not r.expressions for r in scene.regions):
             from geovec_data.expressions import synthesise
             from geovec_data.render import decode_image
 
             assert scene.data is not None
             scene = synthesise(scene, decode_image(scene.data), seed_key=scene.image_id)
-        if scene.survey is not None:
-            from geovec_data.osm.speak import speak
-
-            return speak(scene, captions=self.job.captions, questions=self.job.questions)
         if self.job.captions and not scene.captions:
             from geovec_data.expressions.captions import synthesise_captions
 

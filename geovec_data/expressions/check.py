@@ -55,7 +55,11 @@ class Checker:
         return self.matches(expression).only
 
     def matches(self, expression: Expression) -> Matches:
-        """Evaluate an expression; nothing matches when a thing that it presupposes is not so."""
+        """Evaluate an expression; nothing matches when a thing that it presupposes is not so.
+
+        What counts ("the only", "of the two", "the third") or compares with the least and the nearest presupposes
+        that all of the category are labelled; one that nobody labelled is seldom the largest or the leftmost.
+        """
         anchor = None
         if expression.anchor is not None:
             anchor = self._anchor(expression.anchor)
@@ -63,6 +67,8 @@ class Checker:
                 return NOTHING
         truth = self._plain(expression, anchor)
         possible = np.flatnonzero(truth >= 0)
+        if _needs_all(expression) and not self._p.is_whole(expression.category):
+            return NOTHING
         if expression.count is not None and not (len(possible) == expression.count and (truth[possible] == 1).all()):
             return NOTHING
         if expression.nearest:
@@ -157,6 +163,11 @@ class Checker:
         if clear and truth[winner] == 1:
             return Matches((winner,), (winner,))
         return Matches((), tuple(possible.tolist()))
+
+
+def _needs_all(e: Expression) -> bool:
+    ranked = e.rank is not None and (e.rank.n > 1 or e.rank.kind in ("smallest", "isolated"))
+    return e.count is not None or e.nearest or ranked
 
 
 _AXES = {"leftmost": (0, 1), "rightmost": (0, -1), "topmost": (1, 1), "bottommost": (1, -1)}

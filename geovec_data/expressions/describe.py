@@ -22,6 +22,7 @@ Style = Literal["plain", "pair", "rank", "ordinal", "neighbour", "direction"]
 _ANCHORS = 6  # nearest describable regions that a region is related to: farther ones are not "neighbours"
 _REACH = 0.25  # of the image's diagonal: no region is called "the nearest" from farther away
 _LONGEST = 3  # facts told of a region and its anchor together, beyond their categories and the relation
+_LONGEST_UNSURE = 2  # facts told where not all of the category are labelled: each is a chance to be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +55,25 @@ class Describer:
 
         Regions that nothing simple singles out are then looked for with longer ones.
         """
-        bases = {c: self._bases(c) for c in sorted({r.category for r in self._p.regions})}
+        own = self._p.regions[: self._p.own]
+        bases = {c: self._bases(c) for c in sorted({r.category for r in own})}
         for base in bases.values():
             self._by_itself(base)
         anchors = {i: _shortest(found) for i, found in self.found.items()}
         short = {i: e for i, e in anchors.items() if length(e) <= 1}
-        everyone = range(len(self._p.regions))
-        self._by_neighbour({i: [Expression(category=self._p.regions[i].category)] for i in everyone}, short, _ANCHORS)
+        everyone = range(len(own))
+        self._by_neighbour({i: [Expression(category=own[i].category)] for i in everyone}, short, _ANCHORS)
         if len(self.found) < len(everyone):
             for base in bases.values():
                 for e in base.pairs:
                     self._ranks(e, ordinals=False)
             left = [i for i in everyone if i not in self.found]
-            self._by_neighbour(
-                {i: self._all_said(i, bases[self._p.regions[i].category]) for i in left}, anchors, 2 * _ANCHORS
-            )
+            self._by_neighbour({i: self._all_said(i, bases[own[i].category]) for i in left}, anchors, 2 * _ANCHORS)
         return self.found
 
     def _try(self, expression: Expression, style: Style) -> None:
+        if length(expression) > _LONGEST_UNSURE and not self._p.is_whole(expression.category):
+            return
         target = self._checker.only(expression)
         if target is not None:
             self.found[target].append(Proposal(expression, style))

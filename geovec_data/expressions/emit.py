@@ -17,7 +17,7 @@ from geovec_data.expressions.colour import COLOURS, shares
 from geovec_data.expressions.describe import Describer, Proposal, Style, length
 from geovec_data.expressions.model import PLACES, Expression
 from geovec_data.expressions.parse import Lexicon, parse
-from geovec_data.expressions.truth import Predicates
+from geovec_data.expressions.truth import Beyond, Predicates
 from geovec_data.records import Region, Scene
 
 # How often a construction is chosen where several are to be had: plain words first, counting last.
@@ -27,22 +27,37 @@ _WEIGHTS: dict[Style, float] = {
 _TRIES = 12  # wordings tried for one expression of one region
 
 
-def predicates(scene: Scene, pixels: Image.Image | np.ndarray | None) -> Predicates:
+def predicates(
+    scene: Scene,
+    pixels: Image.Image | np.ndarray | None,
+    beyond: Beyond | None = None,
+) -> Predicates:
     """The facts of a checked scene.
 
     Args:
         scene: its width and height are set and its boxes lie inside.
         pixels: the image, RGB or convertible; None leaves colours undecided.
+        beyond: what else is known of the scene.
     """
     assert scene.width and scene.height
+    told = beyond.coloured if beyond else None
     colours = None
     if pixels is not None:
         rgb = np.asarray(pixels.convert("RGB") if isinstance(pixels, Image.Image) else pixels)
-        colours = [shares(rgb, region) for region in scene.regions]
-    return Predicates(scene.regions, scene.width, scene.height, colours)
+        colours = [
+            shares(rgb, r) if told is None or told.intersection((r.category, *r.ancestors)) else {}
+            for r in scene.regions
+        ]
+    return Predicates(scene.regions, scene.width, scene.height, colours, beyond)
 
 
-def synthesise(scene: Scene, pixels: Image.Image | np.ndarray | None, seed_key: str, per_region: int = 1) -> Scene:
+def synthesise(
+    scene: Scene,
+    pixels: Image.Image | np.ndarray | None,
+    seed_key: str,
+    per_region: int = 1,
+    beyond: Beyond | None = None,
+) -> Scene:
     """Give the scene's regions referring expressions, where they have none and where one can be found.
 
     Every expression has been evaluated against all regions of the scene and singles out its own; its text reads
@@ -53,16 +68,17 @@ def synthesise(scene: Scene, pixels: Image.Image | np.ndarray | None, seed_key: 
         pixels: the image, for colours; RGB, or 8-bit of shape ``(height, width, 3)``. None: no colours.
         seed_key: with the region's id it decides among what could be said; equal keys give equal texts.
         per_region: how many different expressions at most.
+        beyond: what else is known of the scene; None: its regions are all that there is.
 
     Returns:
         The scene with `Region.expressions`, and ``expressions`` among `Scene.synthetic` if any was made.
     """
     if all(region.expressions for region in scene.regions):
         return scene
-    facts = predicates(scene, pixels)
+    facts = predicates(scene, pixels, beyond)
     checker = Checker(facts)
     found = Describer(facts, checker).run()
-    lexicon = Lexicon.of(scene.regions)
+    lexicon = Lexicon.of(facts.regions)
     regions: list[Region] = []
     made = False
     for index, region in enumerate(scene.regions):

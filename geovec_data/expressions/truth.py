@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +32,22 @@ def polygon_area(ring: Sequence[float]) -> float:
     return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What is known of a scene beyond its regions.
+
+    Attributes:
+        bystanders: things that are no regions and may yet be taken for one: cut off, or too small to be told. Nothing
+            is said of them, and nothing that could be meant of one is said of a region.
+        whole: categories of which all things are among the regions and bystanders; None: every category.
+        coloured: categories and ancestors whose colour may be told; None: every one.
+    """
+
+    bystanders: tuple[Region, ...] = ()
+    whole: frozenset[str] | None = None
+    coloured: frozenset[str] | None = None
+
+
 class Predicates:
     """The predicates over the regions of one scene, each computed once.
 
@@ -39,6 +56,7 @@ class Predicates:
         width: image width in pixels.
         height: image height in pixels.
         colours: share of each colour name among a region's pixels, per region; None: the pixels are not known.
+        beyond: what else is known of the scene.
     """
 
     def __init__(
@@ -47,12 +65,16 @@ class Predicates:
         width: float,
         height: float,
         colours: Sequence[Mapping[str, float]] | None = None,
+        beyond: Beyond | None = None,
     ) -> None:
-        self.regions = regions
+        beyond = beyond or Beyond()
+        self.own = len(regions)
+        self.regions = regions = (*regions, *beyond.bystanders)
+        self.whole = beyond.whole
         self.size = np.array([width, height], dtype=np.float64)
         self.boxes: Floats = np.array([r.box for r in regions], dtype=np.float64).reshape(-1, 4)
         self.centres: Floats = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-        self.colours = colours
+        self.colours = None if colours is None else [*colours, *({} for _ in beyond.bystanders)]
         # a thin diagonal roof fills little of its box, so the outline counts where it is known; of an object that
         # the image cuts, the area lies between what is seen and the whole
         whole = np.array([polygon_area(r.polygon) if r.polygon else box_area(r.box) / r.visible for r in regions])
@@ -74,13 +96,16 @@ class Predicates:
         if key in self._cache:
             return self._cache[key]
         broader = {a for r in self.regions if r.category == name for a in r.ancestors}
-        return self._once(
-            key,
-            np.array(
-                [1 if name in (r.category, *r.ancestors) else 0 if r.category in broader else -1 for r in self.regions],
-                dtype=np.int8,
-            ),
+        truth = np.array(
+            [1 if name in (r.category, *r.ancestors) else 0 if r.category in broader else -1 for r in self.regions],
+            dtype=np.int8,
         )
+        np.minimum(truth[self.own :], 0, out=truth[self.own :])
+        return self._once(key, truth)
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether all things so called are among the regions, so that they can be numbered."""
+        return self.whole is None or name in self.whole
 
     def attribute(self, name: str, value: str) -> Truth:
         """Undecided where the attribute is not stated: untagged is not absent."""

@@ -18,7 +18,7 @@ SETTING = 0.7  # share of the image from which a zone or a cover is what the ima
 PARTLY = 0.15  # share from which a zone or a cover is worth saying
 _EXACT = 12  # counts above are rounded to tens
 _KINDS = 4  # named in one sentence
-_MOST_HALF, _MOST_QUARTER = 0.75, 0.6  # as in `geovec_data.expressions.captions`
+_MOST_HALF, _MOST_QUARTER = 0.75, 0.7
 _MANY = 4
 
 _OPENINGS = (
@@ -58,7 +58,7 @@ def captions_of(survey: Survey, rng: random.Random) -> tuple[str, ...]:
 
 def _overview(objects: list[tuple[str, str]], setting: Thing | None, lines: str, rng: random.Random) -> str:
     opening = rng.choice(_OPENINGS)
-    where = f" {_in(setting)}" if setting else ""
+    where = f" {placed_in(setting)}" if setting else ""
     if objects:
         told = listed([text for _, text in objects[:_KINDS]])
         return f"{opening} {told}{where}" + (f", {rng.choice(_WITH)} {lines}" if lines else "")
@@ -80,7 +80,7 @@ def _objects(survey: Survey) -> list[tuple[str, str]]:
         broader = next((a for a in things[0].entry.of if a in by_name), None)
         if broader is not None:
             by_name[broader] += by_name.pop(name)
-    ranked = sorted(by_name.items(), key=lambda kv: (-len(kv[1]), kv[0]))
+    ranked = sorted(by_name.items(), key=lambda kv: (_is_plant(kv[0]), -len(kv[1]), kv[0]))
     return [(name, amount(survey, name, len(things))) for name, things in ranked]
 
 
@@ -89,10 +89,17 @@ def amount(survey: Survey, noun: str, seen: int) -> str:
     many, exact = plural_of(noun), survey.count(noun)
     if seen == 1:
         return with_article(noun)
+    if _is_plant(noun):  # nobody maps each tree
+        return many
     if exact is not None and exact == seen:
         return f"{number(seen)} {many}" if seen <= _EXACT else f"about {round(seen, -1)} {many}"
     vague = "a few" if seen < 4 else "several" if seen < 10 else "many"
     return f"{vague} {many}"
+
+
+def _is_plant(noun: str) -> bool:
+    entry = table().nouns.get(noun)
+    return entry is not None and "vegetation" in entry.of
 
 
 def plural_of(noun: str) -> str:
@@ -112,10 +119,11 @@ def setting_noun(thing: Thing) -> str:
     return thing.entry.cover if thing.entry.cover else with_article(thing.entry.name)
 
 
-def _in(thing: Thing) -> str:
+def placed_in(thing: Thing) -> str:
+    """Where what lies in it lies: ``in a park``, ``on a pier``, ``among trees``."""
     if thing.entry.cover:
         return f"in {thing.entry.cover}" if thing.entry.cover == "water" else f"among {thing.entry.cover}"
-    on = thing.entry.name.endswith(("grounds", "site", "yard", "lot", "apron", "square", "pier"))
+    on = thing.entry.name.endswith(("grounds", "site", "yard", "lot", "apron", "pier"))
     return f"{'on' if on else 'in'} {with_article(thing.entry.name)}"
 
 

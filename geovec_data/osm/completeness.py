@@ -5,6 +5,9 @@ of it, wholly in the area that the labels cover, and do not have their centre in
 is the share of those blocks that hold something so called (or whose ancestor is so called); with fewer than eight
 blocks nothing is claimed. Besides, the image itself must have something mapped (`Survey.believed`).
 
+What has a number must also be about as usual in the image as around it: where a kind is much sparser than in those
+blocks the map may have a hole, or the image a large thing instead of many, and no number is given (`Survey.count`).
+
 What it can and cannot tell. It measures whether mappers around here draw this kind of thing at all, not whether they
 drew all of it: a block with one pool of ten counts as mapped. A kind that is rare or comes in clusters (an airport, a
 pool in a town without gardens) never reaches a level however well it is mapped, so nothing is denied of it. Mapping
@@ -16,6 +19,7 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from geovec_data.osm.tags import meaning_of
@@ -24,6 +28,20 @@ BLOCK = 150.0  # metres
 REACH = 3  # blocks to each side
 LEAST_BLOCKS = 8
 KEPT = 4096  # blocks remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the map has around an image.
+
+    Attributes:
+        share: noun → share of the blocks that hold something so called.
+        density: noun → things so called in a square metre; those that reach into several blocks count in each.
+    """
+
+    share: dict[str, float] = field(default_factory=dict)
+    density: dict[str, float] = field(default_factory=dict)
+
 
 Bounds = tuple[float, float, float, float]
 Block = tuple[int, int]
@@ -46,10 +64,10 @@ class Completeness:
         self._covered = covered
         shapely.prepare(self._covered)
         self._keys = keys
-        self._blocks: OrderedDict[Block, frozenset[str] | None] = OrderedDict()
+        self._blocks: OrderedDict[Block, Counter[str] | None] = OrderedDict()
 
-    def around(self, footprint: Any) -> dict[str, float]:
-        """Return noun → share of the neighbouring blocks that have it; empty where too few blocks are covered.
+    def around(self, footprint: Any) -> Around:
+        """Return what the neighbouring blocks have; nothing where too few of them are covered.
 
         Args:
             footprint: shapely polygon of an image (lon, lat).
@@ -58,6 +76,7 @@ class Completeness:
 
         west, south, east, north = footprint.bounds
         found: Counter[str] = Counter()
+        things: Counter[str] = Counter()
         blocks = 0
         for row in range(math.floor(south / _STEP) - REACH, math.floor(north / _STEP) + REACH + 1):
             step = _step_of(row)
@@ -67,11 +86,17 @@ class Completeness:
                 nouns = self._block((row, column))
                 if nouns is not None:
                     blocks += 1
-                    found.update(nouns)
-        return {n: k / blocks for n, k in sorted(found.items())} if blocks >= LEAST_BLOCKS else {}
+                    found.update(nouns.keys())
+                    things.update(nouns)
+        if blocks < LEAST_BLOCKS:
+            return Around()
+        area = blocks * BLOCK**2
+        return Around(
+            {n: k / blocks for n, k in sorted(found.items())}, {n: k / area for n, k in sorted(things.items())}
+        )
 
-    def _block(self, block: Block) -> frozenset[str] | None:
-        """The nouns of a block, or None where the labels do not cover it."""
+    def _block(self, block: Block) -> Counter[str] | None:
+        """How many of each noun a block has, or None where the labels do not cover it."""
         if block not in self._blocks:
             self._blocks[block] = self._read(block)
             if len(self._blocks) > KEPT:
@@ -79,7 +104,7 @@ class Completeness:
         self._blocks.move_to_end(block)
         return self._blocks[block]
 
-    def _read(self, block: Block) -> frozenset[str] | None:
+    def _read(self, block: Block) -> Counter[str] | None:
         import shapely
 
         row, column = block
@@ -88,7 +113,7 @@ class Completeness:
         area = shapely.box(*bounds)
         if not self._covered.covers(area):
             return None
-        nouns: set[str] = set()
+        nouns: Counter[str] = Counter()
         for feature in self._query(bounds):
             if feature.geometry is None:
                 continue
@@ -96,7 +121,7 @@ class Completeness:
             # most features lie wholly in the block, which their bounds tell at no cost
             if meaning is not None and (_inside(feature.bounds, bounds) or feature.geometry.intersects(area)):
                 nouns.update(meaning.entry.label)
-        return frozenset(nouns)
+        return nouns
 
 
 def _step_of(row: int) -> float:

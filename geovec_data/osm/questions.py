@@ -30,6 +30,7 @@ _NEAR = 0.1  # an area so near to the end of its range may as well lie in the ne
 _LEAD = 1.25  # one kind is said to be more than another only by so much, and by two
 _LEAST_ZONE = 0.2  # share of the image from which a zone is said to be there
 _NOT_DENIED = frozenset({"vegetation", "path"})  # trees hide the one, and nobody maps each of the other
+_NO_NUMBER = frozenset({"vegetation", "path", "road"})  # nor can anybody say where one ends and the next begins
 
 _PRESENCE = (
     "is there {a} in the image?", "does the image show {a}?", "can {a} be seen here?", "are there any {many}?",
@@ -88,10 +89,11 @@ def _absent(survey: Survey) -> set[str]:
 
 
 def _countable(survey: Survey) -> list[str]:
-    """Nouns of things that have a number: areas that are no zone and no cover."""
+    """Nouns of things that have a number: areas that are no zone and no cover, and no pieces of a line."""
     things = [t for t in survey.things if t.form == "area" and t.counts and not t.entry.zone and not t.entry.cover]
-    nouns = {noun for t in things for noun in t.entry.label}
-    return sorted(nouns & set(table().nouns))
+    nouns = {noun for t in things for noun in t.entry.label if not _NO_NUMBER & set(t.entry.label)}
+    known = table().nouns
+    return sorted(n for n in nouns if n in known and known[n].geometry == "area")
 
 
 def _ask(wording: str, **words: str) -> str:

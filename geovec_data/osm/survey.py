@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from geovec_data.osm.tags import Entry
+from geovec_data.records import Region
 
 CLEAR = 0.5  # share of an object inside the image from which it is counted
+AS_USUAL = 0.5  # of the things that an image around here has, an image must have so many to give them a number
 LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
 
 
@@ -25,6 +28,7 @@ class Thing:
         whole: area in square metres, the part outside included.
         seen: area in square metres, the part inside.
         sure: it is large enough in pixels to be told.
+        shape: shapely geometry of the part inside, pixels; None: its box.
     """
 
     entry: Entry
@@ -35,6 +39,14 @@ class Thing:
     whole: float
     seen: float
     sure: bool
+    shape: Any = None
+
+    @property
+    def outline(self) -> Any:
+        """The part inside as shapely geometry, pixels."""
+        import shapely
+
+        return self.shape if self.shape is not None else shapely.box(*self.box)
 
     @property
     def counts(self) -> bool:
@@ -58,6 +70,7 @@ class Survey:
         height: of the image in pixels.
         gsd: metres a pixel.
         complete: noun → completeness of it around the image, see `geovec_data.osm.completeness`.
+        density: noun → things so called in a square metre around the image.
         level: completeness from which a noun's absence and number are believed.
     """
 
@@ -66,6 +79,7 @@ class Survey:
     height: int
     gsd: float
     complete: dict[str, float] = field(default_factory=dict)
+    density: dict[str, float] = field(default_factory=dict)
     level: float = 1.0
 
     def named(self, noun: str) -> list[Thing]:
@@ -86,11 +100,17 @@ class Survey:
         return worked_on and self.complete.get(noun, 0.0) >= self.level
 
     def count(self, noun: str) -> int | None:
-        """Return how many there are, or None where that cannot be said: see `believed` and `undecided`."""
+        """Return how many there are, or None where that cannot be said: see `believed`, `undecided`, `_usual`."""
         found = self.named(noun)
         if self.undecided(noun) or not self.believed(noun) or any(not t.sure for t in found):
             return None
+        if len(found) < AS_USUAL * self._usual(noun):
+            return None
         return sum(t.counts for t in found)
+
+    def _usual(self, noun: str) -> float:
+        """How many things so called an image of this size has around here."""
+        return self.density.get(noun, 0.0) * self.width * self.height * self.gsd**2
 
     def share(self, noun: str) -> float:
         """Return the share of the image that things so called cover; overlaps are counted twice, at most to 1."""
@@ -101,11 +121,33 @@ class Survey:
         """The names of the things that anybody sees, each once, in order."""
         return tuple(sorted({t.entry.name for t in self.things if t.certain}))
 
+    @cached_property
+    def whole(self) -> frozenset[str]:
+        """The nouns of which the map knows all that there are in the image, as far as `believed` goes."""
+        return frozenset(n for n in self.complete if self.believed(n))
+
+    def beyond(self, regions: Iterable[Region]) -> tuple[Region, ...]:
+        """Return the things that are none of these regions: cut off, too small, too large, lines or points."""
+        known = {_key(r.category, r.box) for r in regions}
+        return tuple(
+            Region(box=t.box, category=t.entry.name, ancestors=t.entry.of, visible=t.visible)
+            for t in self.things
+            if _key(t.entry.name, t.box) not in known
+        )
+
+    def thing_of(self, region: Region) -> Thing | None:
+        """Return the thing that a region was made of."""
+        return next((t for t in self.things if _key(t.entry.name, t.box) == _key(region.category, region.box)), None)
+
     def _ancestors(self, noun: str) -> tuple[str, ...]:
         from geovec_data.osm.tags import table
 
         entry = table().nouns.get(noun)
         return entry.of if entry else ()
+
+
+def _key(name: str, box: tuple[float, float, float, float]) -> tuple[str, tuple[float, ...]]:
+    return name, tuple(round(v, 3) for v in box)  # as regions have it
 
 
 def _above(entry: Entry, noun: str) -> tuple[str, ...]:

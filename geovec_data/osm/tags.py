@@ -35,6 +35,7 @@ class Entry(BaseModel):
         "area", description="what a closed way without area=yes is, or what a node is; multipolygons are areas always"
     )
     as_line: str = Field("", description="name of a line of it, where an area of it is called otherwise")
+    least: float = Field(0, ge=0, description="square metres under which an area of it is not told")
     width: float | None = Field(None, gt=0, le=60, description="metres: of its lines, or of its points across")
     cover: str = Field("", description="what covers the ground in it, a mass noun")
     zone: bool = Field(False, description="a use of land and not a thing: neither counted nor asked for in vain")

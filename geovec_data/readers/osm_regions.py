@@ -43,7 +43,7 @@ class Found:
         regions: of areas, and of lines that fill their box; see `survey_of`.
         things: all that the image can show.
         unknown: (feature, its ``key=value``) that the table of tags does not know.
-        blurred: (feature, its category) that cannot be told at the image's ground sample distance.
+        blurred: (feature, its category) that cannot be told at the image's ground sample distance, or is too small.
     """
 
     regions: list[Region] = field(default_factory=list)
@@ -69,7 +69,8 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
     A region's ``box`` and ``polygon`` bound the part inside the image (of several parts, the box all and the polygon
     the largest; holes are not kept), ``visible`` is that part's share of the whole area, holes and parts outside
     taken into account; ``lon``, ``lat`` is the centre of the box. Lines of one name that touch are joined first, as
-    a way ends wherever a tag changes; they make a region where they fill `LINE_FILL` of their box. Points make none.
+    a way ends wherever a tag changes; they make a region where they fill `LINE_FILL` of their box. Points make none,
+    nor do paths, whose width is a guess.
 
     Args:
         features: those whose bounds touch the image, geometry in WGS84 (lon, lat); without geometry: passed over.
@@ -95,19 +96,22 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
             continue
         if entry is None:
             found.unknown += [(feature.name, tag) for tag in unknown]
-        elif gsd > entry.gsd:
-            found.blurred.append((feature.name, entry.name))
+        elif (entry := told_at(gsd, told := entry)) is None:
+            found.blurred.append((feature.name, told.name))
         elif feature.form == "line":
             lines.append(_Part(feature, entry, "line", inside, 1.0))
         else:
             part = _Part(feature, entry, feature.form, inside, min(inside.area / shape.area, 1.0))
-            found.things.append(_thing(part, frame.area, gsd, options.min_side))
-            if feature.form == "area" and shape.area <= options.max_area * frame.area:
+            thing = _thing(part, frame.area, gsd, options.min_side)
+            found.things.append(thing)
+            if thing.whole < entry.least:
+                found.blurred.append((feature.name, f"{entry.name} of {thing.whole:.0f} m²"))
+            elif feature.form == "area" and shape.area <= options.max_area * frame.area:
                 found.regions.append(_region(part, placement))
     for part in _joined(lines):
         found.things.append(_thing(part, frame.area, gsd, options.min_side))
         x0, y0, x1, y1 = part.inside.bounds
-        if part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0):
+        if "path" not in part.entry.label and part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0):
             found.regions.append(_region(part, placement))
     return found
 
@@ -122,6 +126,15 @@ def entry_for(feature: Feature, options: RegionOptions) -> Entry | None:
     from geovec_data.osm.tags import table
 
     return table().nouns.get(options.default) or Entry.model_construct(name=options.default, gsd=30.0)
+
+
+def told_at(gsd: float, entry: Entry) -> Entry | None:
+    """Return the entry, or of its ancestors the nearest, that can be told at a ground sample distance in metres."""
+    from geovec_data.osm.tags import table
+
+    nouns = table().nouns
+    broader = (nouns[a] for a in entry.of if a in nouns and nouns[a].geometry == entry.geometry)
+    return next((e for e in (entry, *broader) if gsd <= e.gsd), None)
 
 
 def _joined(lines: list[_Part]) -> Iterator[_Part]:
@@ -151,7 +164,8 @@ def _thing(part: _Part, frame_area: float, gsd: float, min_side: float) -> Thing
         box=(x0, y0, x1, y1),
         whole=area / part.visible * gsd**2,
         seen=area * gsd**2,
-        sure=min(x1 - x0, y1 - y0) >= across,
+        sure=min(x1 - x0, y1 - y0) >= across and area / part.visible * gsd**2 >= part.entry.least,
+        shape=part.inside,
     )
 
 

@@ -41,12 +41,14 @@ class Surveyor:
         """
         features = list(features)
         found = survey_of(features, placement, self._options)
+        around = self._completeness.around(footprint_of(placement))
         survey = Survey(
             things=tuple(found.things),
             width=placement.width,
             height=placement.height,
             gsd=placement.gsd(),
-            complete=self._completeness.around(footprint_of(placement)),
+            complete=around.share,
+            density=around.density,
             level=self._level,
         )
         fields = {

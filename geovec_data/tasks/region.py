@@ -41,9 +41,9 @@ def by_expression(scene: Scene) -> Iterator[tuple[str, list[int]]]:
 
 
 class RegionToText(Task):
-    """[image, box] → [text]; the region's expressions are positives of one example.
+    """[image, box] → [text]; the region's captions, else its expressions, are positives of one example.
 
-    In a scene without any expression the text is the category (``a storage tank``), right for every region of
+    In a scene without any of these the text is the category (``a storage tank``), right for every region of
     that category: `class_key` says so.
     """
 
@@ -57,13 +57,13 @@ class RegionToText(Task):
     )
     query_kind = "image+box"
     target_kind = "text"
-    needs = "regions, best with expressions (given or synthesised)"
+    needs = "regions, best with captions or expressions (given or synthesised)"
 
     def drafts(self, scene: Scene) -> Iterator[Draft]:
         """Yield one example for each region that has a text."""
-        unnamed = not any(region.expressions for region in scene.regions)
+        unnamed = not any(region.captions or region.expressions for region in scene.regions)
         for index, region in enumerate(scene.regions):
-            texts = [with_article(region.category)] if unnamed else distinct(region.expressions)
+            texts = [with_article(region.category)] if unnamed else distinct(region.captions or region.expressions)
             if texts:
                 yield Draft(
                     task=self.name,

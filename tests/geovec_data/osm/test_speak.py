@@ -75,8 +75,25 @@ def test_captions_name_what_is_there_and_nothing_else(seed: int) -> None:
 
 def test_a_scene_says_the_same_each_time_and_marks_it_as_made() -> None:
     scene = Scene(key="a", corpus="c", path="a", image_id="0" * 32, survey=survey(*HOUSES, POOL, complete=KNOWN))
-    said = speak(scene, captions=True, questions=True)
-    assert said == speak(scene, captions=True, questions=True)
+    said = speak(scene, expressions=False, captions=True, questions=True)
+    assert said == speak(scene, expressions=False, captions=True, questions=True)
     assert said.synthetic == ("captions", "questions")
-    assert speak(scene, captions=False, questions=False) == scene
-    assert speak(Scene(key="a", corpus="c", path="a"), captions=True, questions=True).captions == ()
+    assert speak(scene, expressions=False, captions=False, questions=False) == scene
+    assert speak(Scene(key="a", corpus="c", path="a"), expressions=True, captions=True, questions=True).captions == ()
+
+
+def test_no_number_where_the_image_is_much_sparser_than_its_surroundings() -> None:
+    """Two houses where forty are usual: the map may have a hole here."""
+    usual = {"house": 40 / (200 * 0.5) ** 2}
+    found = Survey(things=HOUSES, width=200, height=200, gsd=0.5, complete=KNOWN, density=usual, level=0.3)
+    assert found.count("house") is None
+    assert "several" not in " ".join(captions_of(found, random.Random(0)))
+    assert "two houses" not in " ".join(captions_of(found, random.Random(0)))
+
+
+def test_plants_and_roads_have_no_number() -> None:
+    gardens = tuple(thing("leisure=garden", (10 + 50 * i, 10, 50 + 50 * i, 60)) for i in range(3))
+    street = thing("highway=pedestrian", (0, 100, 200, 130))
+    found = survey(*gardens, street, complete={**KNOWN, "garden": 0.9, "pedestrian area": 0.9, "vegetation": 0.9})
+    assert not {"count", "area", "comparison"} & set(answers(found))
+    assert "three" not in " ".join(captions_of(found, random.Random(0)))

@@ -203,7 +203,7 @@ def test_keys_default_category_and_max_area(tmp_path: Path) -> None:
     png_with_world_file(tmp_path / "img")
     labels = town(tmp_path)
     (scene,), _ = read(tmp_path / "img", labels, keys=("highway",))
-    assert sorted(r.category for r in scene.regions) == ["pedestrian square", "street"]
+    assert sorted(r.category for r in scene.regions) == ["pedestrian area", "street"]
     (scene,), _ = read(tmp_path / "img", labels, max_area=10)
     wood = named(scene)["way", 12]
     assert (wood.category, wood.box) == ("forest", (0, 0, SIZE, SIZE))
