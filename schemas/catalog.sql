@@ -28,7 +28,7 @@ CREATE TABLE images (
   "lon" DOUBLE, -- longitude of the centre, WGS84 degrees
   "lat" DOUBLE, -- latitude of the centre, WGS84 degrees
   "gsd" DOUBLE, -- ground sample distance, metres per pixel
-  "synthetic" VARCHAR[] NOT NULL -- which texts were synthesised: captions, expressions, questions
+  "synthetic" VARCHAR[] NOT NULL -- which texts were synthesised: captions, expressions, questions, region_captions
 );
 
 CREATE TABLE regions (
@@ -41,6 +41,7 @@ CREATE TABLE regions (
   "ancestors" VARCHAR[] NOT NULL, -- broader categories, nearest first
   "attributes" STRUCT("key" VARCHAR, "value" VARCHAR)[] NOT NULL, -- further facts
   "expressions" VARCHAR[] NOT NULL, -- referring expressions, unique in the scene
+  "captions" VARCHAR[] NOT NULL, -- what the region is, not unique
   "osm_type" VARCHAR, -- node, way or relation
   "osm_id" BIGINT, -- OSM object id
   "tags" STRUCT("key" VARCHAR, "value" VARCHAR)[] NOT NULL, -- OSM tags
