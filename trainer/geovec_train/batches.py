@@ -59,6 +59,11 @@ class BatchMaker:
     def _read_segments(self, item: int) -> Segments:
         return self.dataset.items.segments(self.train.items[item])
 
+    def swap(self, train: TrainSet, schedule: Schedule) -> None:
+        """Go on with the same split under other negatives; items may be numbered otherwise."""
+        self.train, self.schedule = train, schedule
+        self._segments.cache_clear()
+
     def make(self, step: int) -> dict[str, Any]:
         """Return ``features`` (a dictionary for each group of items), ``plan`` (see `MaskedInfoNCE`), ``examples``."""
         examples, epochs = self.schedule.examples(step)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from geovec_train.mine_options import MineOptions, interval
 
 TINY = "tiny"
 
@@ -40,6 +42,15 @@ class TrainConfig(BaseModel):
         None, description="mining run to take negatives from, or none; null: the only run when there is one"
     )
     negatives_per_query: int = Field(4, ge=1, description="the most mined negatives of an example")
+    mine_every: str | None = Field(
+        None,
+        description="mine the negatives anew with the weights of the moment, every so many steps (200) or epochs"
+        " (1epoch: as many draws as there are examples)",
+    )
+    mine: MineOptions = Field(default_factory=MineOptions, description="how they are mined anew")
+    dev_every: int = Field(
+        0, ge=0, description="steps between scorings of the val split (P@1, R@10 in the log); 0: at each mining alone"
+    )
     side: int | None = Field(
         None, ge=28, description="images get about side × side pixels; multiple of 28; null: the model's, tiny: 112"
     )
@@ -53,3 +64,17 @@ class TrainConfig(BaseModel):
     cache_mb: int = Field(1024, ge=0, description="memory for decoded images")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")
+
+    @field_validator("mine_every", mode="before")
+    @classmethod
+    def _steps_or_epochs(cls, value: object) -> object:
+        if value is None:
+            return None
+        interval(str(value), epoch=1 << 20)
+        return str(value)
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> TrainConfig:
+        if self.mine_every is None and self.mine != MineOptions():
+            raise ValueError("mine.… says how negatives are mined anew: say when, too, e.g. mine_every=1epoch")
+        return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self._out, self._batches, self._loss, self._batch = out, batches, loss, batch
         self._bar: Any = None
         self._last = 0.0
+        self.away = 0.0  # seconds spent on other things than steps
+
+    def _clock(self) -> float:
+        return time.perf_counter() - self._batches.paused - self.away
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Open the log; lines after the step that is gone on from are dropped: they are made again."""
@@ -42,7 +47,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         part.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
         part.replace(file)
         self._board = SummaryWriter(str(self._out / "tensorboard"), purge_step=state.global_step + 1)
-        self._first, self._start = state.global_step, time.perf_counter()
+        self._first, self._start = state.global_step, self._clock()
         self._mark, self._waited, self._at = self._start, self._batches.waited, state.global_step
         if sys.stderr.isatty():
             from tqdm import tqdm
@@ -62,7 +67,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Write a point of the curve."""
         if not logs or "loss" not in logs or state.global_step == self._at:
             return
-        now = time.perf_counter()
+        now = self._clock()
         span = max(now - self._mark, 1e-9)
         row = {
             "step": state.global_step,
@@ -95,9 +100,29 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             f" {row['pairs_per_s']:.0f} pairs/s, {left // 60}:{left % 60:02d} left"
         )
 
+    def event(self, step: int, kind: str, facts: dict[str, Any]) -> None:
+        """Write what happened at a step beside its loss, numbers to TensorBoard too; once, however often it is told.
+
+        Args:
+            step: the step.
+            kind: ``dev`` or ``refresh``.
+            facts: JSON values.
+        """
+        file = self._out / LOG_FILE
+        if any(r["step"] == step and kind in r for r in read_log(file)):
+            return
+        with file.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"step": step, kind: facts}) + "\n")
+        for name, value in _numbers(kind, facts):
+            self._board.add_scalar(name, value, step)
+
     def points(self) -> list[dict[str, Any]]:
-        """Return the curve so far."""
-        return read_log(self._out / LOG_FILE)
+        """Return the losses so far."""
+        return [r for r in read_log(self._out / LOG_FILE) if "loss" in r]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return what happened so far, each with its step."""
+        return [{"step": r["step"], **r[kind]} for r in read_log(self._out / LOG_FILE) if kind in r]
 
     def close(self) -> None:
         """Close the bar and the writer; also after a failure."""
@@ -105,6 +130,14 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             self._bar.close()
         if hasattr(self, "_board"):
             self._board.close()
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(f"{name}/{key}", inner)
+    elif isinstance(value, (int, float)):
+        yield name, value
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:

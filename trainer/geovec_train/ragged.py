@@ -22,6 +22,10 @@ class Ragged:
         """Return row i (a view)."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
+    def rows(self) -> Ints:
+        """Return the row number of every value."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
     @staticmethod
     def of(rows: Ints, values: Ints, count: int) -> Ragged:
         """Group `values` by `rows` (row numbers, ascending)."""

@@ -1,4 +1,4 @@
-"""Puts a run together: the encoder, its codecs and prompts, the batches, the trainer with its schedule."""
+"""What a run trains: the encoder with its codecs and prompts, and the batches."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from geovec_train.sampler import Schedule
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-    from geovec_train.curve import Curve
-    from geovec_train.trainer import Trainer
 
 _MOST_TEXTS = 200_000  # enough to train a tokenizer of 2,000 tokens on
 
@@ -139,55 +136,3 @@ def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes],
         longest = int(encoder.processor.image_processor.size["longest_edge"] ** 0.5)
         return lambda data: encoder.fit(decode_image(data, longest))
     return lambda data: np.asarray(decode_image(data, side))
-
-
-def make_trainer(config: TrainConfig, model: SentenceTransformer, maker: BatchMaker) -> tuple[Trainer, Curve]:
-    """Return the trainer and its curve."""
-    from sentence_transformers import SentenceTransformerTrainingArguments
-    from transformers.trainer_callback import PrinterCallback
-
-    from geovec_train.curve import Curve
-    from geovec_train.loader import Ahead
-    from geovec_train.loss import MaskedInfoNCE
-    from geovec_train.trainer import Trainer
-
-    decay = round(config.decay * config.steps)
-    args = SentenceTransformerTrainingArguments(
-        output_dir=str(config.out / "checkpoints"),
-        max_steps=config.steps,
-        per_device_train_batch_size=config.batch,
-        learning_rate=config.lr,
-        weight_decay=config.weight_decay,
-        adam_beta1=0.9,
-        adam_beta2=0.98,
-        max_grad_norm=config.clip,
-        lr_scheduler_type="warmup_stable_decay",
-        warmup_steps=min(config.warmup, config.steps - decay),
-        lr_scheduler_kwargs={"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": 0.0},
-        save_strategy="steps",
-        save_steps=config.save_every,
-        logging_strategy="steps",
-        logging_steps=config.log_every,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        seed=config.seed,
-        use_cpu=config.device == "cpu",
-        bf16=config.precision == "bf16",
-        # batches begin where the state says (`Ahead`), so there is nothing to skip
-        ignore_data_skip=True,
-    )
-    args._n_gpu = min(args.n_gpu, 1)  # no DataParallel: a batch is one piece
-    loss = MaskedInfoNCE(
-        model,
-        temperature=config.temperature,
-        learn_temperature=config.learn_temperature,
-        symmetric=config.symmetric,
-        mini_batch=config.mini_batch,
-    )
-    batches = Ahead(maker.make, lambda: trainer.state.global_step, config.steps)
-    curve = Curve(config.out, batches, loss, config.batch)
-    trainer = Trainer(model=model, loss=loss, batches=batches, args=args, keep=config.keep, callbacks=[curve])
-    trainer.remove_callback(PrinterCallback)
-    return trainer, curve

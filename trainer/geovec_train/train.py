@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
@@ -15,11 +15,9 @@ from geovec_data.progress import say
 from geovec_data.store.lock import exclusive
 from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet, load_train
+from geovec_train.record import card, summarise
 from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
 from geovec_train.runs import train_tasks
-
-if TYPE_CHECKING:
-    from geovec_train.sampler import Schedule
 
 __all__ = ["TrainConfig", "run"]
 
@@ -60,15 +58,20 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
     from transformers import set_seed
 
     from geovec_train.load import publish, quiet
+    from geovec_train.loop import make_trainer
     from geovec_train.sampler import Schedule
-    from geovec_train.setup import make_batches, make_model, make_trainer
+    from geovec_train.setup import make_batches, make_model
     from geovec_train.streams import corpus_weights
 
     given = {s.corpus: s.weight for s in dataset.manifest.sources}
     corpora = corpus_weights(train.corpora, given, config.corpora)
-    schedule = Schedule(
-        train, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights, corpora=corpora
-    )
+
+    def schedule_of(split: TrainSet) -> Schedule:
+        return Schedule(
+            split, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights, corpora=corpora
+        )
+
+    schedule = schedule_of(train)
     set_seed(config.seed)
     model, codecs = make_model(config, dataset, train)
     maker = make_batches(config, dataset, train, schedule, model, codecs)
@@ -79,7 +82,7 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
         say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
     start = time.perf_counter()
     with quiet():
-        trainer, curve = make_trainer(config, model, maker)
+        trainer, curve = make_trainer(config, dataset, model, codecs, maker, lambda t: maker.swap(t, schedule_of(t)))
         saved = checkpoints(config.out / "checkpoints")
         if saved:
             say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
@@ -88,80 +91,9 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
         finally:
             curve.close()
     publish(model, config.out)
-    summary = _summary(config, dataset, train, schedule, negatives, curve.points(), time.perf_counter() - start)
-    (config.out / "README.md").write_text(_card(summary), encoding="utf-8")
+    summary = summarise(config, dataset, maker.train, schedule, negatives, curve, time.perf_counter() - start)
+    (config.out / "README.md").write_text(card(summary), encoding="utf-8")
     part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(config.out / SUMMARY_FILE)
     return summary
-
-
-def _summary(
-    config: TrainConfig,
-    dataset: Dataset,
-    train: TrainSet,
-    schedule: Schedule,
-    negatives: Path | None,
-    points: list[dict[str, Any]],
-    seconds: float,
-) -> dict[str, Any]:
-    tail = [p["loss"] for p in points[-5:]]
-    last = sum(tail) / len(tail) if tail else None
-    return {
-        "steps": config.steps,
-        "batch": config.batch,
-        "loss": last,
-        "dataset": str(dataset.manifest.recipe.get("name", config.dataset.name)),
-        "dataset_fingerprint": dataset.manifest.fingerprint,
-        "model": config.model,
-        "tasks": schedule.weights,
-        "corpora": schedule.corpora,
-        "examples": len(train),
-        "negatives": None if negatives is None else negatives.name,
-        "mined_negatives": len(train.negatives.values),
-        "sources": [s.model_dump(mode="json") for s in dataset.manifest.sources],
-        "seconds": round(seconds, 1),
-        "config": config.model_dump(mode="json"),
-        "human": [
-            f"{config.out}: {config.steps:,} steps of {config.batch} in {seconds:,.0f} s,"
-            f" loss {'–' if last is None else f'{last:.3f}'}",
-            f"next: geovec-eval dataset={config.dataset} model={config.out}",
-        ],
-    }
-
-
-def _card(summary: dict[str, Any]) -> str:
-    """Return the model card: what it is, what it learnt from, how to use it."""
-    sources = "\n".join(
-        f"- {s['title']}: {s['licence']}. {s['attribution']}" + (f" ({s['note']})" if s["note"] else "")
-        for s in summary["sources"]
-    )
-    shares = "\n".join(f"- {t}: {w:.0%} of the steps" for t, w in summary["tasks"].items())
-    if len(summary["corpora"]) > 1:
-        shares += "\n\nExamples drawn: " + ", ".join(f"{c} {w:.0%}" for c, w in summary["corpora"].items()) + "."
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags: [remote-sensing, geovec]
----
-# An interleaved remote-sensing encoder trained with GeoVec
-
-Trained for {summary["steps"]:,} steps of {summary["batch"]} on the dataset `{summary["dataset"]}`, from
-`{Path(summary["model"]).name}`, with {summary["negatives"] or "no"} mined negatives.
-
-{shares}
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/of/this/folder")
-query = [{{"role": "user", "content": [{{"type": "image", "image": picture}}, {{"type": "text", "text": "a pier"}}]}}]
-vectors = model.encode([query, "a pier beside a beach"])
-```
-
-A query has its task's instruction before it (`prompt_name="<task>"`); a target has none.
-
-## Trained on
-
-{sources}
-"""

@@ -1,0 +1,156 @@
+"""The loop of a run: transformers' settings, the loss, what happens at which step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geovec_data.dataset import Dataset
+from geovec_data.progress import say
+from geovec_data.render import Codecs
+from geovec_train.batches import BatchMaker
+from geovec_train.config import TrainConfig
+from geovec_train.data import TrainSet
+from geovec_train.mine_options import interval
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+
+    from geovec_train.curve import Curve
+    from geovec_train.dev import DevSet
+    from geovec_train.refresh import Refresher
+    from geovec_train.trainer import Trainer
+
+
+def make_trainer(
+    config: TrainConfig,
+    dataset: Dataset,
+    model: SentenceTransformer,
+    codecs: Codecs,
+    maker: BatchMaker,
+    swap: Callable[[TrainSet], None],
+) -> tuple[Trainer, Curve]:
+    """Return the trainer and its curve.
+
+    Args:
+        config: the options.
+        dataset: the dataset.
+        model: what is trained.
+        codecs: how boxes and coordinates become text.
+        maker: makes the batches.
+        swap: takes the train split with new negatives.
+    """
+    from transformers.trainer_callback import PrinterCallback
+
+    from geovec_train.curve import Curve
+    from geovec_train.load import save_model
+    from geovec_train.loader import Ahead
+    from geovec_train.loss import MaskedInfoNCE
+    from geovec_train.trainer import Trainer
+    from geovec_train.watch import Watch
+
+    loss = MaskedInfoNCE(
+        model,
+        temperature=config.temperature,
+        learn_temperature=config.learn_temperature,
+        symmetric=config.symmetric,
+        mini_batch=config.mini_batch,
+    )
+
+    def snapshot(folder: Path) -> None:
+        save_model(model, folder)
+
+    def report(step: int, facts: dict[str, Any]) -> None:
+        curve.event(step, "refresh", facts)
+
+    refresher = _refresher(config, dataset, codecs, maker, snapshot, swap, report)
+    stops = refresher.stops if refresher else []
+    batches = Ahead(
+        maker.make,
+        lambda: trainer.state.global_step,
+        config.steps,
+        stops=stops,
+        begin=refresher.begin if refresher else lambda step: None,
+    )
+    curve = Curve(config.out, batches, loss, config.batch)
+    watch = Watch(curve, _dev(config, dataset, maker.train), every=config.dev_every, refreshes=stops, snapshot=snapshot)
+    trainer = Trainer(
+        model=model, loss=loss, batches=batches, args=_arguments(config), keep=config.keep, callbacks=[curve, watch]
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer, curve
+
+
+def _refresher(
+    config: TrainConfig,
+    dataset: Dataset,
+    codecs: Codecs,
+    maker: BatchMaker,
+    snapshot: Callable[[Path], None],
+    swap: Callable[[TrainSet], None],
+    report: Callable[[int, dict[str, Any]], None],
+) -> Refresher | None:
+    if config.mine_every is None:
+        return None
+    from geovec_train.refresh import Refresher
+
+    every = interval(config.mine_every, epoch=-(-len(maker.train) // config.batch))
+    if every >= config.steps:
+        say(f"mine_every={config.mine_every} is {every:,} steps, the run has {config.steps:,}: nothing is mined anew")
+    return Refresher(
+        config,
+        dataset,
+        maker.train,
+        codecs=codecs,
+        every=every,
+        snapshot=snapshot,
+        swap=swap,
+        report=report,
+    )
+
+
+def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet) -> DevSet | None:
+    if not config.dev_every and config.mine_every is None:
+        return None
+    from geovec_train.dev import DevSet
+
+    dev = DevSet(dataset, train.tasks, config.out / ".dev", config.device)
+    if not dev:
+        say("the dataset has no val split of these tasks: nothing is scored while training")
+        return None
+    return dev
+
+
+def _arguments(config: TrainConfig) -> SentenceTransformerTrainingArguments:
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    decay = round(config.decay * config.steps)
+    args = SentenceTransformerTrainingArguments(
+        output_dir=str(config.out / "checkpoints"),
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch,
+        learning_rate=config.lr,
+        weight_decay=config.weight_decay,
+        adam_beta1=0.9,
+        adam_beta2=0.98,
+        max_grad_norm=config.clip,
+        lr_scheduler_type="warmup_stable_decay",
+        warmup_steps=min(config.warmup, config.steps - decay),
+        lr_scheduler_kwargs={"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": 0.0},
+        save_strategy="steps",
+        save_steps=config.save_every,
+        logging_strategy="steps",
+        logging_steps=config.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+        use_cpu=config.device == "cpu",
+        bf16=config.precision == "bf16",
+        # batches begin where the state says (`Ahead`), so there is nothing to skip
+        ignore_data_skip=True,
+    )
+    args._n_gpu = min(args.n_gpu, 1)  # no DataParallel: a batch is one piece
+    return args
