@@ -48,6 +48,8 @@ CODES: dict[str, str] = {
     "whole_image_text": "a text about the whole image, which a chip of it cannot carry",
     "outside_extract": "the image lies outside the area that the label file covers",
     "no_georeference": "nothing tells where on Earth the image lies",
+    "antimeridian": "the image lies across the 180th meridian, where no footprint of one part exists",
+    "too_coarse": "the image's own pixels are larger than those asked for",
     "no_data": "most of the image is marked as holding no data",
     "unknown_tag": "a map area whose tag the table of tags does not have, so that what it is called is not known",
     "below_gsd": "a map feature that cannot be told at the image's ground sample distance",

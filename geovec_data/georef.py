@@ -1,29 +1,24 @@
-"""Where an image lies on Earth: from the file itself, its sidecars, a world file or a slippy-tile name.
-
-Pixel coordinates have their origin at the top-left corner of the top-left pixel (not its centre), x to the right,
-y down; the affine ``(a, b, c, d, e, f)`` maps them to the CRS: x = a·col + b·row + c, y = d·col + e·row + f.
-"""
+"""Where an image lies on Earth: from the file itself, its sidecars, a world file or a slippy-tile name."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geovec_data.georef_files import Affine, NoGeoreference, prj, read_sidecar, read_world_file, sidecars
+from geovec_data.placement import Placement
 
 __all__ = ["Affine", "Embedded", "NoGeoreference", "Placement", "crs_name", "place", "sidecars", "tile_of"]
 
-Points = NDArray[np.float64]  # (n, 2)
-
 _MERCATOR_HALF = math.pi * 6378137.0  # EPSG:3857 runs from -this to +this in x and y
 _MAX_ZOOM = 30
+_GROUND = (1e-3, 1e6)  # metres a pixel: anything else is a slip in the transform
+_MOST_STRETCHED = 20.0  # a pixel in degrees is this much narrower than high only above 87 degrees of latitude
+_LEAST_ANGLE = 45.0  # degrees between rows and columns
 _TILE_PATH = re.compile(r"(?:^|/)(?P<z>\d{1,2})/(?P<x>\d{1,9})/(?P<y>\d{1,9})$")
 _TILE_NAME = re.compile(r"(?:^|/)OAM-(?P<x>\d{1,9})-(?P<y>\d{1,9})-(?P<z>\d{1,2})$")
 
@@ -36,75 +31,6 @@ class Embedded:
     height: int
     crs: str | None = None
     transform: Affine | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """An image placed on Earth.
-
-    Attributes:
-        crs: authority string (``EPSG:3857``), or WKT where the CRS has no code.
-        transform: affine from pixels to `crs`.
-        width: pixels.
-        height: pixels.
-        source: what told: ``embedded``, ``sidecar``, ``world file`` or ``tile name``.
-    """
-
-    crs: str
-    transform: Affine
-    width: int
-    height: int
-    source: str
-
-    def window(self, x0: int, y0: int, width: int, height: int) -> Placement:
-        """Return the placement of a pixel window of this image."""
-        a, b, c, d, e, f = self.transform
-        moved = (a, b, a * x0 + b * y0 + c, d, e, d * x0 + e * y0 + f)
-        return replace(self, transform=moved, width=width, height=height)
-
-    def to_lonlat(self, pixels: Points) -> Points:
-        """Turn pixel coordinates (n, 2) into WGS84 (lon, lat) degrees (n, 2)."""
-        a, b, c, d, e, f = self.transform
-        x, y = pixels[:, 0], pixels[:, 1]
-        lon, lat = _transformer(self.crs, False).transform(a * x + b * y + c, d * x + e * y + f)
-        return np.column_stack([lon, lat])
-
-    def to_pixels(self, lonlat: Points) -> Points:
-        """Turn WGS84 (lon, lat) degrees (n, 2) into pixel coordinates (n, 2)."""
-        a, b, c, d, e, f = self.transform
-        x, y = _transformer(self.crs, True).transform(lonlat[:, 0], lonlat[:, 1])
-        x, y, det = x - c, y - f, a * e - b * d
-        return np.column_stack([(e * x - b * y) / det, (a * y - d * x) / det])
-
-    def footprint(self) -> tuple[float, ...]:
-        """Return the corners ``(lon, lat, …)``: top-left, top-right, bottom-right, bottom-left; not closed."""
-        w, h = float(self.width), float(self.height)
-        corners = self.to_lonlat(np.array([[0, 0], [w, 0], [w, h], [0, h]], dtype=np.float64))
-        return tuple(round(float(v), 9) for v in corners.reshape(-1))
-
-    def center(self) -> tuple[float, float]:
-        """Return (lon, lat) of the image's centre."""
-        lon, lat = self.to_lonlat(np.array([[self.width / 2, self.height / 2]]))[0]
-        return round(float(lon), 7), round(float(lat), 7)
-
-    def gsd(self) -> float:
-        """Return ground metres per pixel at the centre: geodesic, so true in Web Mercator and in degrees too."""
-        from pyproj import Geod
-
-        x, y = self.width / 2, self.height / 2
-        ends = self.to_lonlat(np.array([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]))
-        geod = Geod(ellps="WGS84")
-        _, _, across = geod.inv(*ends[0], *ends[1])
-        _, _, down = geod.inv(*ends[2], *ends[3])
-        return round(math.sqrt(across * down) / 2, 6)
-
-
-@lru_cache(maxsize=64)
-def _transformer(crs: str, to_crs: bool) -> Any:
-    from pyproj import Transformer
-
-    pair = ("EPSG:4326", crs) if to_crs else (crs, "EPSG:4326")
-    return Transformer.from_crs(*pair, always_xy=True)
 
 
 def crs_name(text: str) -> str:
@@ -164,17 +90,27 @@ def place(path: Path, name: str, embedded: Embedded, crs: str | None = None, *, 
 def _check(placement: Placement) -> None:
     from pyproj.exceptions import ProjError
 
-    a, b, _, d, e, _ = placement.transform
+    a, b, c, d, e, f = placement.transform
+    source = f"its {placement.source}"
     if not all(map(math.isfinite, placement.transform)) or a * e - b * d == 0.0:
-        raise NoGeoreference(f"its {placement.source} gives a degenerate transform {placement.transform}")
+        raise NoGeoreference(f"{source} gives a degenerate transform {placement.transform}")
+    turn = math.degrees(math.asin(min(abs(a * e - b * d) / (math.hypot(a, d) * math.hypot(b, e)), 1.0)))
+    if turn < _LEAST_ANGLE:
+        raise NoGeoreference(f"{source} shears it: its rows and columns meet at {turn:.0f}°, not near 90°")
+    nowhere = f"{source} puts it at {c:.1f}, {f:.1f}, which is nowhere in {placement.crs[:40]}; is reader.crs right?"
     try:
         corners = np.array(placement.footprint()).reshape(-1, 2)
+        sides = placement.pixel_sides()
     except ProjError as error:
         raise NoGeoreference(f"no way from {placement.crs[:40]} to degrees ({str(error)[:120]})") from error
-    if not np.isfinite(corners).all() or (np.abs(corners) > [180.0, 90.0]).any():
+    except ValueError as error:  # what the geodesic makes of a latitude beyond the pole
+        raise NoGeoreference(nowhere) from error
+    # an image may lie across the antimeridian, or in degrees that run from 0 to 360, but not a world further
+    if not np.isfinite(corners).all() or (np.abs(corners) > [360.0, 90.0]).any():
+        raise NoGeoreference(nowhere)
+    if not (_GROUND[0] <= min(sides) and max(sides) <= min(_GROUND[1], min(sides) * _MOST_STRETCHED)):
         raise NoGeoreference(
-            f"its {placement.source} puts it at {placement.transform[2]:.1f}, {placement.transform[5]:.1f}, which is"
-            f" nowhere in {placement.crs[:40]}; is reader.crs right?"
+            f"{source} gives pixels of {sides[0]:.3g} m × {sides[1]:.3g} m on the ground, which no image has"
         )
 
 

@@ -56,6 +56,15 @@ def _is_text(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, (str, Path))
 
 
+def _may_be_text(annotation: Any) -> bool:
+    """Tell whether a value may be one text or path where it may also be a list of them."""
+    return (
+        get_origin(annotation) in (Union, types.UnionType)
+        and any(_is_text(a) for a in get_args(annotation))
+        and (any(get_origin(a) is tuple for a in get_args(annotation)))
+    )
+
+
 def resolve(model: type[BaseModel], key: str, command: str) -> tuple[list[str], Any]:
     """Follow a dotted key through nested models.
 
@@ -100,7 +109,7 @@ def parse_value(key: str, text: str, annotation: Any) -> Any:
     Raises:
         UserError: when a bracketed value does not parse.
     """
-    if _is_text(annotation):
+    if _is_text(annotation) or (_may_be_text(annotation) and not text.startswith("[")):
         if text == "null" and get_origin(annotation) in (Union, types.UnionType):
             return None
         if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":

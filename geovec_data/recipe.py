@@ -37,7 +37,10 @@ class SourceOptions(_Part):
         "folder", description="folder: source.root; sample: the recipe's small real sample; hub: source.hub"
     )
     root: Path | None = Field(None, description="folder of the corpus, in the layout that `describe` prints")
-    imagery: Path | None = Field(None, description="recipe=osm: folder of georeferenced images")
+    imagery: Path | tuple[Path, ...] | None = Field(
+        None,
+        description="recipe=osm: georeferenced images: a folder, one file, a text file with one path a line, or a list",
+    )
     labels: Path | None = Field(None, description="recipe=osm: .osm, .osm.pbf, .geojson, .gpkg, or a folder of them")
     hub: str | None = Field(None, description="dataset repository on the Hugging Face hub")
     revision: str | None = Field(None, description="revision of that repository (a commit, for repeatable builds)")
@@ -135,7 +138,7 @@ class CorpusConfig(Recipe):
 
     def source_keys(self, key: str) -> str:
         """Return the options that say where this corpus is; `key` is ``source`` or ``sources.<corpus>``."""
-        two = f"{key}.imagery=<folder> {key}.labels=<file>"
+        two = f"{key}.imagery=<folder or files> {key}.labels=<file>"
         return two if self.reader.name == "raster_osm" else f"{key}.root=<folder>"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
+from geovec_data.imagery_list import imagery_at
 from geovec_data.recipe import CorpusConfig
 
 
@@ -67,11 +68,15 @@ def _imagery(config: CorpusConfig, key: str) -> Located:
         raise UserError(f"{key}.{missing[0]}=… is needed as well. {_ways(config, key)}")
     assert source.imagery is not None
     assert source.labels is not None
-    imagery, labels = source.imagery.expanduser(), source.labels.expanduser()
-    for name, path in (("imagery", imagery), ("labels", labels)):
-        if not path.exists():
-            raise UserError(f"{key}.{name}={path} does not exist. {_ways(config, key)}")
-    return Located(imagery, "folder", reader_options={"labels": str(labels.resolve())})
+    labels = source.labels.expanduser()
+    if not labels.exists():
+        raise UserError(f"{key}.labels={labels} does not exist. {_ways(config, key)}")
+    given = source.imagery
+    if isinstance(given, Path) and not given.expanduser().exists():
+        raise UserError(f"{key}.imagery={given} does not exist. {_ways(config, key)}")
+    root, files = imagery_at(given, f"{key}.imagery")
+    options: dict[str, Any] = {"labels": str(labels.resolve())}
+    return Located(root, "folder", reader_options=options | ({} if files is None else {"files": files}))
 
 
 def _sample(config: CorpusConfig) -> Located:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from geovec_data import ids
+from geovec_data.file_digest import FileDigests, file_digest
 from geovec_data.origins import OriginRule, origin_of
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Reject, Scene
@@ -26,8 +26,6 @@ from geovec_data.store.journal import UnitRecord
 from geovec_data.store.merge import sorted_rows
 from geovec_data.store.staging import staged_name
 from geovec_data.store.writer import ShardWriter
-
-_DIGEST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +70,6 @@ def make_reader(job: Job) -> Reader:
     )
 
 
-def file_digest(path: Path) -> str:
-    """Return the first 32 hex digits of a file's sha256, or ``absent``."""
-    sha = hashlib.sha256()
-    try:
-        if not path.is_file():  # a named pipe would be waited for
-            return "absent"
-        with path.open("rb", buffering=0) as handle:
-            while chunk := handle.read(_DIGEST_BYTES):
-                sha.update(chunk)
-    except (OSError, ValueError):  # ValueError: a name that no file can have
-        return "absent"
-    return sha.hexdigest()[:32]
-
-
 class UnitWorker:
     """Processes units of one job; one per process."""
 
@@ -98,6 +82,7 @@ class UnitWorker:
         self.reader = make_reader(job)
         self.tasks = [get_task(t)() for t in job.tasks]
         self._shared: str | None = None
+        self._digests = FileDigests()
         self._rendered: set[str] = set()  # files whose image is not the file's own bytes
 
     def scenes(self, entry: Entry) -> Iterator[Scene | Reject]:
@@ -219,7 +204,7 @@ class UnitWorker:
         for entry in unit.entries:
             parts += [entry.key, json.dumps(entry.payload, sort_keys=True, default=str)]
             for f in entry.files:
-                parts += [f, known.get(f) or file_digest(self.job.root / f)]
+                parts += [f, known.get(f) or self._digests.of(self.job.root / f)]
         return ids.digest(*parts)
 
 

@@ -84,7 +84,8 @@ def placed(path: Path, name: str) -> dict[str, Any]:
     Raises:
         NoGeoreference: when nothing tells where the image lies, or what tells is broken.
     """
-    from geovec_data.readers.raster_windows import Unreadable, header, opened
+    from geovec_data.readers.raster_file import header, opened
+    from geovec_data.readers.raster_formats import Unreadable
 
     try:
         with opened(path) as raster:
@@ -92,6 +93,8 @@ def placed(path: Path, name: str) -> dict[str, Any]:
     except Unreadable as error:
         raise NoGeoreference(str(error)) from error
     place = georef.place(path, name, embedded)
+    if place.crosses():
+        raise NoGeoreference("it lies across the antimeridian")
     lon, lat = place.center()
     return {
         "crs": place.crs,

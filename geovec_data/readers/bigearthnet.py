@@ -19,7 +19,7 @@ from geovec_data.readers._images import check_patterns, placed, wrong_layout
 from geovec_data.readers._rendered import render
 from geovec_data.readers._splits import image_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.raster_windows import Unreadable
+from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.records import Reject, Scene
 
 RGB = ("B04", "B03", "B02")

@@ -20,7 +20,7 @@ from geovec_data.readers._names import in_words, squeezed
 from geovec_data.readers._rendered import render
 from geovec_data.readers._splits import image_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.raster_windows import Unreadable
+from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.records import Reject, Scene
 
 PLAIN = {"images", "image", "imgs", "img", "jpegimages"}  # folders that only hold files: the class is above

@@ -86,7 +86,7 @@ def require_overlap(images: Iterable[Placement | str], coverage: Coverage, image
             return
         seen = shapely.box(*shapely.union_all([seen, footprint]).bounds)
     if seen.is_empty:
-        raise UserError(f"source.imagery={imagery}: no image can be placed on Earth. {fault}")
+        raise UserError(f"source.imagery={imagery}: no image can be used. {fault}")
     raise UserError(
         f"no image of source.imagery={imagery} lies where source.labels={labels} has labels: images"
         f" {_text(seen.bounds)}, labels {_text(covered.bounds)} (west,south,east,north). Labels of another place, or a"
@@ -95,11 +95,17 @@ def require_overlap(images: Iterable[Placement | str], coverage: Coverage, image
 
 
 def footprint_of(placement: Placement) -> Any:
-    """Return the footprint as a shapely polygon (lon, lat)."""
+    """Return the footprint as a shapely area (lon, lat) within ±180; in two parts across the antimeridian."""
     import shapely
+    from shapely import affinity
 
     ring = placement.footprint()
-    return shapely.Polygon([*zip(ring[::2], ring[1::2], strict=True)])
+    shape = shapely.Polygon([*zip(ring[::2], ring[1::2], strict=True)])
+    west, _, east, _ = shape.bounds
+    if west >= -180.0 and east <= 180.0:
+        return shape
+    worlds = [affinity.translate(shape, xoff=by) for by in (-360.0, 0.0, 360.0)]
+    return shapely.union_all(shapely.intersection(worlds, shapely.box(-180.0, -90.0, 180.0, 90.0)))
 
 
 def _near(stated: Any, footprint: Any) -> str:

@@ -14,16 +14,27 @@ class RasterOsmOptions(ReaderOptions):
 
     labels: str = Field(description="labels file, or a folder of them; set by source.labels")
     images: str = Field("**/*", description="which files below source.imagery, as a glob")
+    files: tuple[str, ...] | None = Field(None, description="which files, one by one; set by a list in source.imagery")
     crs: str | None = Field(None, description="CRS of images that do not name theirs (world files), e.g. EPSG:3857")
     keys: tuple[str, ...] = Field(KEYS, description="OSM keys whose features become regions and words")
     default_category: str | None = Field(
         None, description="category of areas that no key fits, e.g. building for footprints that lost their tags"
     )
-    size: int = Field(512, ge=16, description="side of the windows that rasters over 1.5 times as large are cut into")
-    overlap: int = Field(0, ge=0, description="least overlap of neighbouring windows, pixels")
+    size: int = Field(
+        512, ge=16, le=8192, description="side of the chips that rasters over 1.5 times as large are cut into, pixels"
+    )
+    overlap: int = Field(0, ge=0, description="least overlap of neighbouring chips, in their pixels")
+    gsd: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="metres on the ground that a pixel of a chip is to span; finer than the image's own is refused;"
+        " null: the image's own pixels",
+    )
     bands: tuple[int, ...] | None = Field(
         None,
-        description="bands to show as red,green,blue (from 1), or one; null: those marked so, else the first three",
+        description="bands to show as red,green,blue (from 1), or one; null: those marked or named so, else the first"
+        " three",
     )
     extent: tuple[float, float, float, float] | None = Field(
         None,

@@ -63,7 +63,7 @@ class _Part:
     visible: float
 
 
-def survey_of(features: Iterable[Feature], placement: Placement, options: RegionOptions) -> Found:
+def survey_of(features: Iterable[Feature], placement: Placement, options: RegionOptions, seen: Any = None) -> Found:
     """Make the regions and things of an image.
 
     A region's ``box`` and ``polygon`` bound the part inside the image (of several parts, the box all and the polygon
@@ -76,10 +76,11 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
         features: those whose bounds touch the image, geometry in WGS84 (lon, lat); without geometry: passed over.
         placement: where the image lies.
         options: what is wanted.
+        seen: shapely area, in pixels, of the image that holds data: things elsewhere are not seen; None: all of it.
     """
     import shapely
 
-    frame = shapely.box(0, 0, placement.width, placement.height)
+    frame = shapely.box(0, 0, placement.width, placement.height) if seen is None else seen
     gsd, found, lines = placement.gsd(), Found(), []
     for feature in features:
         if feature.geometry is None:

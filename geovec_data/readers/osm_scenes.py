@@ -28,6 +28,7 @@ class Chip:
         window: its pixels in the file; None: all of it.
         data: encoded image; None: the file's own bytes.
         attributes: facts about how it was made.
+        seen: shapely area of its pixels that hold data; None: all of it.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Chip:
     window: Box | None = None
     data: bytes | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    seen: Any = None
 
 
 class OsmScenes:
@@ -113,7 +115,7 @@ class OsmScenes:
         for feature in features:
             if feature.fault and not self._is_setting(feature, placement):
                 yield self.reject(chip.key, "broken_area", f"{feature.name}: {feature.fault}", "region")
-        fields, losses = self._surveyor.look(features, placement)
+        fields, losses = self._surveyor.look(features, placement, chip.seen)
         for code, detail in losses:
             yield self.reject(chip.key, code, detail, "region")
         lon, lat = placement.center()

@@ -32,15 +32,18 @@ class Surveyor:
         covered = coverage.stated.union(coverage.hull)
         self._completeness = Completeness(index.query, covered, options.keys)
 
-    def look(self, features: Iterable[Feature], placement: Placement) -> tuple[dict[str, Any], list[Loss]]:
+    def look(
+        self, features: Iterable[Feature], placement: Placement, seen: Any = None
+    ) -> tuple[dict[str, Any], list[Loss]]:
         """Return the fields of the image's scene that come from the map, and what was left out.
 
         Args:
             features: those whose bounds touch the image.
             placement: where the image lies.
+            seen: shapely area, in pixels, of the image that holds data; None: all of it.
         """
         features = list(features)
-        found = survey_of(features, placement, self._options)
+        found = survey_of(features, placement, self._options, seen)
         around = self._completeness.around(footprint_of(placement))
         survey = Survey(
             things=tuple(found.things),

@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference, Placement, place, sidecars
+from geovec_data.georef import NoGeoreference, Placement, place
+from geovec_data.images import BadImage, confine
 from geovec_data.osm.tags import table_hash
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
+from geovec_data.readers.imagery import Imagery
 from geovec_data.readers.osm_coverage import require_overlap
 from geovec_data.readers.osm_labels import label_files
 from geovec_data.readers.osm_options import RasterOsmOptions
 from geovec_data.readers.osm_scenes import Chip, OsmScenes
-from geovec_data.readers.raster_windows import (
-    Header,
-    Unreadable,
-    has_data,
-    header,
-    opened,
-    read_window,
-    stretch,
-    windows,
-)
+from geovec_data.readers.raster_file import Header, header, opened
+from geovec_data.readers.raster_formats import SUFFIXES, TooLarge, Unreadable
+from geovec_data.readers.raster_grid import Row, TooCoarse, Window, rows
+from geovec_data.readers.raster_pictures import Pictures
 from geovec_data.records import Reject, Scene
-
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2")
 
 
 class RasterOsm(Reader):
@@ -62,69 +56,96 @@ class RasterOsm(Reader):
         """Return the hash of the table of tags."""
         return table_hash()
 
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return Pictures(self.options.min_data)
+
+    @cached_property
+    def _imagery(self) -> Imagery:
+        return Imagery(self.root, self.options.files, self.options.images)
+
     def entries(self) -> Iterator[Entry]:
-        """List the images.
+        """List the images; of a large raster, its rows of windows.
 
         Raises:
-            UserError: when there are no images or no labels, none is georeferenced, or the two do not overlap.
+            UserError: when there are no images or no labels, no image can be used, or the two do not overlap.
         """
         check_patterns("reader.images", (self.options.images,))
         if not self.root.is_dir():
             raise UserError(f"source.imagery={self.root} is not a folder. Expected:\n{self.layout}")
-        names = sorted(
-            p.relative_to(self.root).as_posix()
-            for p in self.root.glob(self.options.images)
-            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
-        )
-        if not names:
+        if not self._imagery.names:
             raise wrong_layout(self.root, f"image ({' '.join(SUFFIXES)}) matching '{self.options.images}'", self.layout)
         self._scenes.require_labels()
-        require_overlap((self._located(n) for n in names), self._scenes.coverage, self.root, self._scenes.labels)
-        for name in names:
-            yield Entry(name, (name, *sidecars(name)))
+        located = (self._located(n) for n in self._imagery.names)
+        require_overlap(located, self._scenes.coverage, self.root, self._scenes.labels)
+        yield from self._imagery.entries(self._divided)
 
     def _located(self, name: str) -> Placement | str:
         try:
-            return self._place(name)[0]
-        except (NoGeoreference, Unreadable) as error:
+            placement, _ = self._place(name)
+            self._rows(placement)
+        except (NoGeoreference, Unreadable, TooCoarse, BadImage) as error:
             return f"{name}: {error}"
+        return placement
+
+    def _divided(self, name: str) -> tuple[Row, ...]:
+        try:
+            placement, head = self._place(name)
+            return () if head.sequential else self._rows(placement)
+        except (NoGeoreference, Unreadable, TooCoarse, BadImage):
+            return ()  # told when it is read
+
+    def _rows(self, placement: Placement) -> tuple[Row, ...]:
+        o = self.options
+        return rows(placement, o.size, o.overlap, o.gsd)
 
     def _place(self, name: str) -> tuple[Placement, Header]:
-        path = self.root / name
-        with opened(path) as raster:
+        path = confine(self.root, name)
+        with opened(path, self.root) as raster:
             head = header(raster, self.options.bands)
         return place(path, name, head.embedded, self.options.crs, tile_names=True), head
 
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
-        """Read one image: a scene, or one for each window of a large raster."""
+        """Read one image, or one row of windows of a large raster: a scene for each window."""
+        part = entry.payload or {"raster": entry.key}
         try:
-            placement, head = self._place(entry.key)
-            yield from self._windows(entry.key, placement, head)
-        except Unreadable as error:
-            yield self._scenes.reject(entry.key, "unreadable_image", str(error))
-        except NoGeoreference as error:
-            yield self._scenes.reject(entry.key, "no_georeference", str(error))
+            placement, head = self._place(part["raster"])
+            cut = self._rows(placement)
+            if "row" in part:
+                windows = list(cut[part["row"]].windows(part["first"], part["last"]))
+            else:
+                windows = [w for row in cut for w in row.windows()]
+            with opened(self.root / part["raster"], self.root) as raster:
+                for window in windows:
+                    yield from self._chip(part["raster"], raster, head, placement, window)
+        except (NoGeoreference, Unreadable, TooCoarse, BadImage) as error:
+            yield self._scenes.reject(entry.key, _code(error), str(error))
 
-    def _windows(self, name: str, whole: Placement, head: Header) -> Iterator[Scene | Reject]:
-        cuts = windows(whole.width, whole.height, self.options.size, self.options.overlap)
-        limits = None
-        with opened(self.root / name) as raster:
-            for window in cuts:
-                x0, y0, width, height = window
-                key = name if len(cuts) == 1 else f"{name}#{x0},{y0},{x0 + width},{y0 + height}"
-                placement = whole.window(*window)
-                features = self._scenes.features(placement)
-                if fault := self._scenes.coverage.fault(placement, features):
-                    yield self._scenes.reject(key, "outside_extract", fault)
-                    continue
-                if head.masked and (share := has_data(raster, window)) < self.options.min_data:
-                    detail = f"{share:.0%} of it holds data, min_data={self.options.min_data}"
-                    yield self._scenes.reject(key, "no_data", detail)
-                    continue
-                data = None
-                if len(cuts) > 1 or not head.as_is:
-                    if limits is None and not head.eight_bit:
-                        limits = stretch(raster, head.bands)
-                    data = read_window(raster, window, head.bands, limits)
-                cut = None if len(cuts) == 1 else (float(x0), float(y0), float(x0 + width), float(y0 + height))
-                yield from self._scenes.scene(Chip(key, name, placement, cut, data), features)
+    def _chip(self, name: str, raster: Any, head: Header, whole: Placement, window: Window) -> Iterator[Scene | Reject]:
+        x0, y0, width, height = window.cut
+        single = (width, height) == (whole.width, whole.height)
+        key = name if single else f"{name}#{x0},{y0},{x0 + width},{y0 + height}"
+        placement = whole.window(*window.cut).resized(window.width, window.height)
+        if placement.crosses():
+            yield self._scenes.reject(key, "antimeridian", f"its corners are {placement.footprint()}")
+            return
+        features = self._scenes.features(placement)
+        if fault := self._scenes.coverage.fault(placement, features):
+            yield self._scenes.reject(key, "outside_extract", fault)
+            return
+        try:
+            picture = self._pictures.of(name, raster, head, whole, window)
+        except (Unreadable, BadImage) as error:
+            yield self._scenes.reject(key, _code(error), str(error))
+            return
+        cut = None if single else (float(x0), float(y0), float(x0 + width), float(y0 + height))
+        chip = Chip(key, name, placement, cut, picture.data, picture.attributes, picture.seen)
+        yield from self._scenes.scene(chip, features)
+
+
+def _code(error: Exception) -> str:
+    """Name the reason for a reject."""
+    if isinstance(error, BadImage):
+        return error.code
+    codes = {NoGeoreference: "no_georeference", TooCoarse: "too_coarse", TooLarge: "too_large"}
+    return codes.get(type(error), "unreadable_image")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geovec_data.checks import CheckOptions, check
+from geovec_data.file_digest import file_digest
 from geovec_data.images import read_label
-from geovec_data.unit import file_digest
 from tests.fixtures.photo import photo
 from tests.fixtures.scenes import OPTIONS, encoded, refused, scene
 

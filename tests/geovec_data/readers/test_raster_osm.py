@@ -225,7 +225,7 @@ def test_a_folder_with_nothing_to_read_is_an_error_with_a_way_out(tmp_path: Path
     with pytest.raises(UserError, match=r"no image .*Found: notes\.txt"):
         read(img, labels)
     png_with_world_file(img)
-    with pytest.raises(UserError, match=r"no image can be placed on Earth.*a\.png.*set reader\.crs"):
+    with pytest.raises(UserError, match=r"no image can be used.*a\.png.*set reader\.crs"):
         read(img, labels, crs=None)
     png_with_world_file(img, dx=100_000)
     west, east = f"{lonlat(100_000, 0)[0]:.4f}", f"{lonlat(250, 0)[0]:.4f}"

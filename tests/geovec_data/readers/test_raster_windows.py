@@ -1,42 +1,25 @@
 from __future__ import annotations
 
 import io
-import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from geovec_data.readers.raster_windows import Unreadable, has_data, header, opened, read_window, stretch, windows
+from geovec_data.readers.raster_file import header, opened, readable
+from geovec_data.readers.raster_formats import Unreadable
+from geovec_data.readers.raster_grid import Window
+from geovec_data.readers.raster_windows import png, read_window, stretch
 from tests.fixtures.osm import geotiff, pixels, png_with_world_file, tif_with_sidecar
 
 
-def shown(path: Path, window: tuple[int, int, int, int], bands: tuple[int, ...] | None = None) -> np.ndarray:
+def shown(path: Path, cut: tuple[int, int, int, int], bands: tuple[int, ...] | None = None, by: int = 1) -> np.ndarray:
     with opened(path) as raster:
         head = header(raster, bands)
         limits = None if head.eight_bit else stretch(raster, head.bands)
-        return np.asarray(Image.open(io.BytesIO(read_window(raster, window, head.bands, limits))))
-
-
-@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(16, 600), st.floats(0, 0.9))
-def test_windows_cover_every_pixel_at_one_size_and_keep_the_overlap(w: int, h: int, size: int, part: float) -> None:
-    overlap = int(size * part)
-    cuts = windows(w, h, size, overlap)
-    if max(w, h) <= 1.5 * size:
-        assert cuts == [(0, 0, w, h)]
-        return
-    assert {c[2:] for c in cuts} == {(min(size, w), min(size, h))}
-    assert len(set(cuts)) == len(cuts)
-    for axis, length in ((0, w), (1, h)):
-        spans = sorted({(c[axis], c[axis] + c[axis + 2]) for c in cuts})
-        assert spans[0][0] == 0
-        assert spans[-1][1] == length
-        for (_, end), (start, _) in itertools.pairwise(spans):
-            assert end - start >= overlap
-    assert len(cuts) == len({c[0] for c in cuts}) * len({c[1] for c in cuts})
+        window = Window(cut, cut[2] // by, cut[3] // by)
+        return np.asarray(Image.open(io.BytesIO(png(read_window(raster, window, head.bands, limits)))))
 
 
 def test_a_window_holds_the_rasters_own_pixels(tmp_path: Path) -> None:
@@ -78,16 +61,6 @@ def test_a_palette_is_looked_up(tmp_path: Path) -> None:
     assert shown(path, (0, 0, 2, 2)).tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 255]]]
 
 
-def test_the_share_with_data_is_measured(tmp_path: Path) -> None:
-    data = np.full((3, 64, 64), 9, np.uint8)
-    data[:, :, :16] = 0
-    path = geotiff(tmp_path / "a.tif", data, nodata=0)
-    with opened(path) as raster:
-        assert header(raster).masked
-        assert has_data(raster, (0, 0, 64, 64)) == 0.75
-        assert has_data(raster, (0, 0, 16, 64)) == 0.0
-
-
 def test_what_viewers_show_stays_as_it_is(tmp_path: Path) -> None:
     for path, as_is in [
         (png_with_world_file(tmp_path), True),
@@ -119,9 +92,8 @@ def test_paths_with_odd_letters_open(tmp_path: Path) -> None:
     assert shown(path, (0, 0, 32, 32)).shape == (32, 32, 3)
 
 
-def test_what_gdal_says_of_broken_tags_is_told_as_unreadable(tmp_path: Path) -> None:
+def test_what_gdal_says_of_broken_tags_is_told_as_unreadable() -> None:
     from rasterio._err import CPLE_AppDefinedError
 
-    path = geotiff(tmp_path / "a.tif", np.zeros((3, 8, 8), np.uint8))
-    with pytest.raises(Unreadable, match="Key GeogCitationGeoKey has offset=22"), opened(path):
+    with pytest.raises(Unreadable, match="Key GeogCitationGeoKey has offset=22"), readable("a.tif"):
         raise CPLE_AppDefinedError(3, 1, "Key GeogCitationGeoKey has offset=22")
