@@ -7,6 +7,7 @@ from typing import Any
 
 from geovec_data.mining.cache import Stored
 from geovec_data.mining.config import MineConfig
+from geovec_data.mining.neighbourhood import Neighbourhood
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Anchors, GroupScope, Pooled, Scope, Source, SplitScope
 from geovec_data.mining.search.making import SearchMaker, sample
@@ -42,6 +43,7 @@ class Live:
         plan, items = truth.plan, truth.items
         targets, anchors = self.vectors.of(plan)
         similarity = Similarity(plan, anchors, targets)
+        truth.neighbourhood = Neighbourhood(truth, self.vectors.of_targets, self.vectors.device)
 
         def scopes() -> Scopes:
             split = self._split(plan, anchors, targets)

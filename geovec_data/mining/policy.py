@@ -5,7 +5,8 @@ The first rule that takes a candidate decides: ``drop`` it, ``keep`` it whatever
 see flat columns of those candidates that no rule before has decided; adding a rule is adding a function to `RULES`.
 
 The order goes from what is known to what is guessed: positives and duplicates; boxes of the query's own image, about
-which the scene's labels are complete; identity and words; classes and places; scores last.
+which the scene's labels are complete; identity and words; classes and places; what is like what;
+scores last.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from geovec_data.mining.rules.identity import (
     same_origin,
     same_osm,
 )
+from geovec_data.mining.rules.neighbours import same_neighbourhood
 from geovec_data.mining.rules.regions import other_box, region_overlap
 from geovec_data.mining.rules.scores import (
     absolute_margin,
@@ -56,6 +58,7 @@ RULES: tuple[Callable[[Block], Bools], ...] = (
     overlapping_ground,
     near_place,
     same_class,
+    same_neighbourhood,
     min_score,
     max_score,
     absolute_margin,

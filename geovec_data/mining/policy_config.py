@@ -61,6 +61,14 @@ class PolicyConfig(BaseModel):
     same_class: Answer = Field(
         "drop", description="the class of the query or a positive, its synonyms, broader and narrower classes"
     )
+    same_neighbourhood: Answer = Field(
+        "drop",
+        description="where no class tells (unlabelled, or same_class=off): random walks over the graph of what is"
+        " described alike, in words and by the encoder's vectors, end in the same place from it and from a right one",
+    )
+    walk_cosine: float = Field(
+        0.4, gt=0.0, le=1.0, description="same_neighbourhood: this cosine of both ends, or more; 0: by chance"
+    )
     min_score: float | None = Field(None, description="drop candidates less similar than this; null: off")
     max_score: float | None = Field(None, description="drop candidates more similar than this; null: off")
     against: Literal["lowest", "highest"] = Field(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geovec_data.geo import EARTH_RADIUS_M
 from geovec_data.mining.block import Candidates, Floats
+from geovec_data.mining.chance import splitmix
 from geovec_data.mining.items import NONE, Bools, Ints, Lists
 from geovec_data.mining.scope import Pooled
 from geovec_data.mining.truth import Truth
@@ -128,9 +129,9 @@ class RandomSource(_Source):
         sizes = self._scope.sizes(examples)
         row = np.repeat(np.arange(len(examples)), np.where(sizes > 0, depth, 0))
         number = (np.arange(len(row)) % depth).astype(np.uint64)
-        drawn = _splitmix(self._seeds[examples][row] + number)
+        drawn = splitmix(self._seeds[examples][row] + number)
         # a group that is asked for whole is gone through from a place by chance; else draws can repeat
-        turned = _splitmix(self._seeds[examples][row]) + number
+        turned = splitmix(self._seeds[examples][row]) + number
         drawn = np.where(sizes[row] <= depth, turned, drawn)
         position = (drawn % sizes[row].astype(np.uint64)).astype(np.int64)
         key = row * (int(sizes.max(initial=0)) + 1) + position
@@ -153,12 +154,3 @@ def _of_right_class(truth: Truth, examples: Ints, found: Candidates) -> Bools:
 def _on_sphere(place: NDArray[np.float64]) -> NDArray[np.float64]:
     lon, lat = np.radians(place).T
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-
-
-def _splitmix(seed: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One step of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which scatters counters over all 64 bits."""
-    z = seed * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    out: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
-    return out

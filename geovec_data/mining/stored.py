@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.block import Candidates, Positive
+from geovec_data.mining.cache import EmbeddingStore, Floats, Key
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.embed import Effort
 from geovec_data.mining.items import Ints, Items, ranges, spread
+from geovec_data.mining.neighbourhood import Neighbourhood
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Scope, Source
 from geovec_data.mining.similarity import Positives
@@ -81,7 +84,21 @@ class StoredRun:
     def of(self, truth: Truth) -> tuple[Positives, Iterator[tuple[Scope, dict[str, Source]]]]:
         """Return the scores of a task's positives; and its stored candidates, by source."""
         stored = StoredTask(self._folder, truth.plan, truth.items)
+        truth.neighbourhood = Neighbourhood(truth, partial(self._targets, truth.items))
         return stored, iter([(stored.search, stored.others)])
+
+    def _targets(self, items: Items, numbers: Ints) -> Floats:
+        """Return the vectors of candidates that the earlier run left in the cache."""
+        encoder = self.summary["encoder"]
+        key = Key(encoder["fingerprint"], "target", None, encoder["codecs"])
+        store = EmbeddingStore(self._folder.parent.parent, key)
+        try:
+            return store.take(store.locate(items.ids.take(pa.array(numbers))))
+        except KeyError as error:
+            raise UserError(
+                f"reuse={self._folder.name}: the rule same_neighbourhood compares the vectors of that run, which are"
+                " gone from embeddings/; mine anew with encoder=…, or give policy.same_neighbourhood=off"
+            ) from error
 
     def facts(self) -> dict[str, Any]:
         """Say which encoder it was, for the summary."""

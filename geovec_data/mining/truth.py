@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from geovec_data.mining.facts import Facts
 from geovec_data.mining.items import NONE, Bools, Ints, Lists, Numbers, spread
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.words import Words
+
+if TYPE_CHECKING:
+    from geovec_data.mining.neighbourhood import Neighbourhood
 
 MOST = 16
 """Most pictures, or texts, of one item that the rules look at one by one.
@@ -33,6 +37,7 @@ class Truth:
             of the texts that it is linked with; not so for class names and answers, which are right for thousands.
         place_decides: whether the place, not the content, makes a candidate right.
         boxed: whether candidates or queries have boxes.
+        neighbourhood: what is like what, where vectors are at hand; else None.
     """
 
     def __init__(self, plan: TaskPlan, facts: Facts, words: Words) -> None:
@@ -40,6 +45,7 @@ class Truth:
         self.items = items = facts.items
         self.facts = facts
         self.words = words
+        self.neighbourhood: Neighbourhood | None = None
         self.open = plan.meta_task in _OPEN and bool((plan.answer_set == NONE).all())
         self.place_decides = plan.meta_task == "geo"
         _, self._group = np.unique(items.twins[plan.query], return_inverse=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from geovec_data.dataset import Dataset
-from geovec_data.mining.cache import EmbeddingStore, Key, Role, Stored
+from geovec_data.mining.cache import EmbeddingStore, Floats, Key, Role, Stored
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.embed import Effort, embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
@@ -99,6 +99,10 @@ class Vectors:
         if self._config.anchor == "positive":
             return targets, PositiveAnchors(plan, targets)
         return targets, QueryAnchors(plan, self._items, self._queries(plan.task))
+
+    def of_targets(self, numbers: Ints) -> Floats:
+        """Return the vectors of candidates, by item number."""
+        return self.targets.take(self.targets.locate(self._items.ids.take(pa.array(numbers))))
 
     def facts(self, name: str) -> dict[str, Any]:
         """Say which encoder it was, as JSON values."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.ids import normalise_text
+from geovec_data.mining.chance import signs, unit
 from geovec_data.mining.items import Bools, Ints, Items, Lists, spread
 
 
@@ -86,6 +87,27 @@ class WordSets:
         asked = other[row] * self._width + word
         place = np.minimum(np.searchsorted(self._keys, asked), len(self._keys) - 1)
         return np.bincount(row[self._keys[place] == asked], minlength=len(one))
+
+    def projected(self, said: Lists, width: int = 128) -> NDArray[np.float32]:
+        """Return what is said in lists of texts as unit vectors; texts that share rare words are near.
+
+        Each distinct word weighs the logarithm of how rare it is among the lists; words of one list alone tell of no
+        likeness. A word is a row of signs (random projection): cosines are within about ``1 / sqrt(width)`` of those
+        over the vocabulary.
+
+        Args:
+            said: numbers of texts, by list.
+            width: length of the vectors.
+        """
+        from scipy import sparse
+
+        count = len(said.starts) - 1
+        position, word = self._lists.take(said.values)
+        lists = Lists.of(spread(np.diff(said.starts))[position], word, count)
+        found = np.bincount(lists.values, minlength=self._width)
+        weight = np.where(found > 1, np.log(max(count, 1) / np.maximum(found, 1)), 0.0).astype(np.float32)
+        bags = sparse.csr_matrix((weight[lists.values], lists.values, lists.starts), shape=(count, self._width))
+        return unit(bags @ signs(np.arange(self._width), width))
 
     def alike(self, one: Ints, other: Ints, jaccard: float, least: int) -> Bools:
         """Tell of each pair whether shared words / all words is at least `jaccard`; short texts never are."""
