@@ -13,6 +13,7 @@ from geovec_data.errors import UserError, suggest
 from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.options import merge, validate
 from geovec_data.origins import OriginRule
+from geovec_data.shipped import recipe_dir
 from geovec_data.splits.options import SplitOptions
 
 
@@ -188,12 +189,6 @@ class BuildConfig(RunOptions):
             if name not in names:
                 raise ValueError(f"dedup.prefer names no corpus of this build: '{name}'.{suggest(name, names)}")
         return self
-
-
-def recipe_dir() -> Path:
-    """Return the folder of the shipped recipes: inside the installed package, else in the checkout."""
-    inside = Path(__file__).parent / "_recipes"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "recipes"
 
 
 def recipe_names() -> list[str]:

@@ -10,7 +10,7 @@ import yaml
 
 from geovec_data.ids import normalise_text
 from geovec_data.mining.items import NONE, Ints, Lists
-from geovec_data.recipe import recipe_dir
+from geovec_data.shipped import recipe_dir
 from geovec_data.words import plural
 
 SYNONYMS = "mining/synonyms.yaml"

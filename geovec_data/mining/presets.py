@@ -8,7 +8,7 @@ from typing import Any
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.config import MineConfig
 from geovec_data.options import merge, read_arguments, validate
-from geovec_data.recipe import recipe_dir
+from geovec_data.shipped import recipe_dir
 
 _COMMAND = "geovec-data mine"
 _NO_PRESET = ("synonyms",)

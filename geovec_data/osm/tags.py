@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geovec_data.errors import UserError
-from geovec_data.recipe import recipe_dir
+from geovec_data.shipped import recipe_dir
 from geovec_data.words import plural
 
 Form = Literal["area", "ring", "line", "point"]
@@ -161,10 +161,10 @@ def _strict_loader() -> Any:
     """A safe YAML loader that refuses a key that stands twice; YAML's own rule is that the last one wins."""
     import yaml
 
-    class Strict(yaml.SafeLoader):
+    class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's is ten times as fast
         pass
 
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, Any]:
+    def mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(loader.construct_object(key_node, deep=True))
@@ -205,9 +205,11 @@ def meaning_of(tags: Mapping[str, str], keys: tuple[str, ...], form: Form) -> Me
 
 def unknown_tags(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ``key=value`` of the table's keys whose value the table does not have."""
-    known = table().keys
-    pairs = ((key, _value(tags, key)) for key in known if key in tags)
-    return tuple(f"{k}={v}" for k, v in pairs if v not in _NO and v not in known[k] and "*" not in known[k])
+    out = []
+    for key, values in table().keys.items():
+        if key in tags and "*" not in values and (value := _value(tags, key)) not in values and value not in _NO:
+            out.append(f"{key}={value}")
+    return tuple(out)
 
 
 def hidden(tags: Mapping[str, str]) -> bool:
@@ -223,8 +225,10 @@ def width_of(entry: Entry, tags: Mapping[str, str]) -> float:
     """Return the width of a line in metres: as its tags say (``width``, ``lanes`` of 3.3 m), else the table's."""
     assert entry.width is not None
     for key, unit in (("width", 1.0), ("lanes", 3.3)):
+        if key not in tags:
+            continue
         try:
-            width = float(tags.get(key, "").removesuffix("m").strip()) * unit
+            width = float(tags[key].removesuffix("m").strip()) * unit
         except ValueError:
             continue
         if 0.5 <= width <= 100:
