@@ -17,7 +17,8 @@ class Facts:
     """What is labelled of an image.
 
     Attributes:
-        categories: categories of its regions.
+        categories: categories of its regions; where the labels are a map's, the kinds of thing that it shows.
+        lacks: where the labels are a map's, the kinds of thing that it is known not to show; else None: all others.
         scene_class: its class, merged classes under one name.
         attributes: its attributes as pairs.
     """
@@ -25,6 +26,11 @@ class Facts:
     categories: frozenset[str] = frozenset()
     scene_class: str = ""
     attributes: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    lacks: frozenset[str] | None = None
+
+    def without(self, category: str) -> bool:
+        """Whether the scene surely has none of a category."""
+        return category not in self.categories and (self.lacks is None or category in self.lacks)
 
 
 def supported(
@@ -38,9 +44,9 @@ def _holds(change: Change, query: Facts, target: Facts) -> bool:
     gone, come = query.categories - target.categories, target.categories - query.categories
     match change.kind:
         case "without":
-            return gone == frozenset({change.name}) and not come
+            return gone == frozenset({change.name}) and not come and target.without(change.name)
         case "with":
-            return come == frozenset({change.name}) and not gone
+            return come == frozenset({change.name}) and not gone and query.without(change.name)
         case "attribute":
             had = {value for key, value in query.attributes if key == change.name}
             has = {value for key, value in target.attributes if key == change.name}

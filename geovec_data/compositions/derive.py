@@ -1,8 +1,9 @@
 """Which changes are possible: the states of scenes, and the states that another scene of the split shows.
 
 A *state* is a value in a *space*: the value of one attribute among the images of one class, or the set of labelled
-categories among all images. Images of one corpus and split that share a state answer the same changes. All of it is
-SQL over the finished tables, so that memory does not grow with the corpus.
+categories among all images; where the labels are a map's, the kinds that are shown, among the images that show one
+kind or are known to lack it (`geovec_data.compositions.mapped`). Images of one corpus and split that share a state
+answer the same changes. All of it is SQL over the finished tables, so that memory does not grow with the corpus.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geovec_data.chips import PARTLY_SHOWN
+from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,30 +45,45 @@ FROM members m JOIN regions r ON r.image = m.image
 WHERE (m.corpus, m.key) NOT IN
   (SELECT (corpus, path) FROM rejects WHERE level = 'region' AND code NOT IN {_HARMLESS})
 AND m.image NOT IN
-  (SELECT id FROM (SELECT id, unnest(attributes) AS a FROM images) WHERE a.key = '{PARTLY_SHOWN}')
+  (SELECT id FROM (SELECT id, unnest(attributes) AS a FROM images) WHERE a.key IN ('{PARTLY_SHOWN}', '{LEVEL}'))
 GROUP BY m.image, m.corpus, m.split
+"""
+
+_MAPPED = f"""
+CREATE TEMP TABLE mapped AS
+SELECT image, corpus, split, chr(30) || unnest(list_concat(shows, lacks)) AS space, shows
+FROM (SELECT image, corpus, split,
+        coalesce(list(a.value ORDER BY a.value) FILTER (a.key = '{SHOWS}'), []) AS shows,
+        coalesce(list(a.value) FILTER (a.key = '{LACKS}'), []) AS lacks
+      FROM (SELECT m.image, m.corpus, m.split, unnest(i.attributes) AS a FROM members m JOIN images i ON i.id = m.image)
+      GROUP BY image, corpus, split HAVING bool_or(a.key = '{LEVEL}'))
+WHERE len(shows) > 0
 """
 
 _STATES = """
 CREATE TEMP TABLE states AS
 SELECT image, corpus, split, space, state FROM attribute_states
 UNION ALL SELECT image, corpus, split, '', array_to_string(categories, chr(31)) FROM category_sets
+UNION ALL SELECT image, corpus, split, space, array_to_string(shows, chr(31)) FROM mapped
 """
 
 _MOVES = """
 CREATE TEMP TABLE moves AS
 WITH groups AS (SELECT corpus, split, space, state, count(*) AS images FROM states GROUP BY ALL),
 named AS (SELECT DISTINCT corpus, split, space, name, state FROM attribute_states),
-sets AS (SELECT DISTINCT corpus, split, categories FROM category_sets),
+sets AS (
+  SELECT DISTINCT corpus, split, '' AS space, categories, unnest(categories) AS category FROM category_sets
+  UNION ALL SELECT DISTINCT corpus, split, space, shows, substr(space, 2) FROM mapped
+    WHERE list_contains(shows, substr(space, 2))),
 less AS (
-  SELECT corpus, split, array_to_string(categories, chr(31)) AS more, category,
+  SELECT corpus, split, space, array_to_string(categories, chr(31)) AS more, category,
     array_to_string([x FOR x IN categories IF x <> category], chr(31)) AS fewer
-  FROM (SELECT corpus, split, categories, unnest(categories) AS category FROM sets)),
+  FROM sets),
 possible AS (
   SELECT a.corpus, a.split, a.space, a.state AS before, b.state AS after, 'attribute' AS kind, a.name
   FROM named a JOIN named b USING (corpus, split, space) WHERE a.state <> b.state
-  UNION ALL SELECT corpus, split, '', more, fewer, 'without', category FROM less
-  UNION ALL SELECT corpus, split, '', fewer, more, 'with', category FROM less)
+  UNION ALL SELECT corpus, split, space, more, fewer, 'without', category FROM less
+  UNION ALL SELECT corpus, split, space, fewer, more, 'with', category FROM less)
 SELECT p.* FROM possible p
 JOIN groups q ON q.corpus = p.corpus AND q.split = p.split AND q.space = p.space AND q.state = p.before
 JOIN groups t ON t.corpus = p.corpus AND t.split = p.split AND t.space = p.space AND t.state = p.after
@@ -101,5 +118,5 @@ def derive(con: duckdb.DuckDBPyConnection) -> None:
         con: a connection with the views `images`, `image_splits`, `regions`, `rejects` and the tables
             `composed_corpora` (corpus, per_image, per_change, most_targets) and `merged_classes` (corpus, name, class).
     """
-    for sql in (_MEMBERS, _ATTRIBUTES, _CATEGORIES, _STATES, _MOVES, _CHOSEN):
+    for sql in (_MEMBERS, _ATTRIBUTES, _CATEGORIES, _MAPPED, _STATES, _MOVES, _CHOSEN):
         con.execute(sql)

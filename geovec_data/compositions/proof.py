@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from geovec_data.compositions import mapped
 from geovec_data.compositions.check import Facts, supported
 from geovec_data.errors import DataFault
 
@@ -39,7 +40,11 @@ def prove(con: duckdb.DuckDBPyConnection, task: str) -> None:
     Raises:
         DataFault: naming the first that its labels do not bear out, or that leads back to its own image.
     """
-    words = "SELECT DISTINCT i.corpus, r.category FROM regions r JOIN images i ON i.id = r.image"
+    words = (
+        "SELECT DISTINCT i.corpus, r.category FROM regions r JOIN images i ON i.id = r.image"
+        " UNION SELECT corpus, a.value FROM (SELECT corpus, unnest(attributes) AS a FROM images)"
+        f" WHERE a.key = '{mapped.SHOWS}'"
+    )
     pairs = "SELECT DISTINCT corpus, a.key, a.value FROM (SELECT corpus, unnest(attributes) AS a FROM images)"
     categories: dict[str, list[str]] = {}
     values: dict[str, list[tuple[str, str]]] = {}
@@ -66,8 +71,6 @@ def prove(con: duckdb.DuckDBPyConnection, task: str) -> None:
 
 
 def _facts(row: dict[str, Any], prefix: str = "") -> Facts:
-    return Facts(
-        categories=frozenset(row[f"{prefix}categories"]),
-        scene_class=row[f"{prefix}class"],
-        attributes=frozenset((a["key"], a["value"]) for a in row[f"{prefix}attributes"]),
-    )
+    attributes = frozenset((a["key"], a["value"]) for a in row[f"{prefix}attributes"])
+    shows, lacks = mapped.facts(attributes) or (frozenset(row[f"{prefix}categories"]), None)
+    return Facts(categories=shows, scene_class=row[f"{prefix}class"], attributes=attributes, lacks=lacks)

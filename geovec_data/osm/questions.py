@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterator
 
 from geovec_data.osm.captions import plural_of
-from geovec_data.osm.survey import Survey
+from geovec_data.osm.survey import VAGUE, Survey
 from geovec_data.osm.tags import table
 from geovec_data.records import Question
 from geovec_data.words import with_article
@@ -29,8 +29,8 @@ PER_KIND = 3
 _NEAR = 0.1  # an area so near to the end of its range may as well lie in the next
 _LEAD = 1.25  # one kind is said to be more than another only by so much, and by two
 _LEAST_ZONE = 0.2  # share of the image from which a zone is said to be there
-_NOT_DENIED = frozenset({"vegetation", "path"})  # trees hide the one, and nobody maps each of the other
-_NO_NUMBER = frozenset({"vegetation", "path", "road"})  # nor can anybody say where one ends and the next begins
+_NO_NUMBER = VAGUE | {"road"}  # nobody can say where one ends and the next begins
+_NOT_SEEN = frozenset({"vegetation", "path"})  # that there is some goes without saying
 
 _PRESENCE = (
     "is there {a} in the image?", "does the image show {a}?", "can {a} be seen here?", "are there any {many}?",
@@ -70,7 +70,7 @@ def _there(survey: Survey) -> set[str]:
     for thing in survey.things:
         if thing.certain and (not thing.entry.zone or thing.share >= _LEAST_ZONE):
             out.update(thing.entry.label)
-    return out - _NOT_DENIED
+    return out - _NOT_SEEN
 
 
 def _absent(survey: Survey) -> set[str]:
@@ -81,7 +81,7 @@ def _absent(survey: Survey) -> set[str]:
         entry = nouns.get(noun)
         if entry is None or entry.zone or entry.geometry == "point" or entry.gsd < survey.gsd:
             continue
-        if _NOT_DENIED & set(entry.label) or entry.label[-1] in here:
+        if VAGUE & set(entry.label) or entry.label[-1] in here:
             continue
         if survey.believed(noun) and not survey.named(noun) and not survey.undecided(noun):
             out.add(noun)

@@ -14,6 +14,7 @@ from geovec_data.expressions.colour import shares
 from geovec_data.expressions.emit import synthesise
 from geovec_data.expressions.truth import Beyond
 from geovec_data.osm.captions import captions_of
+from geovec_data.osm.composable import composable
 from geovec_data.osm.questions import questions_of
 from geovec_data.osm.region_captions import region_captions
 from geovec_data.osm.survey import Survey
@@ -35,11 +36,13 @@ def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -
         questions: whether to make questions.
 
     Returns:
-        The scene, with what was made named in `Scene.synthetic`.
+        The scene, with what was made named in `Scene.synthetic`, and with what it shows and lacks among its
+        attributes, for compositions (`geovec_data.compositions.mapped`).
     """
     survey = scene.survey
     if not isinstance(survey, Survey):
         return scene
+    scene = replace(scene, attributes=(*scene.attributes, *composable(survey)))
     pixels = _pixels(scene) if scene.regions and (expressions or captions) else None
     if expressions and any(not r.expressions for r in scene.regions):
         beyond = Beyond(bystanders=survey.beyond(scene.regions), whole=survey.whole, coloured=COLOURED)

@@ -13,6 +13,11 @@ from geovec_data.records import Region
 CLEAR = 0.5  # share of an object inside the image from which it is counted
 AS_USUAL = 0.5  # of the things that an image around here has, an image must have so many to give them a number
 LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
+VAGUE = frozenset(
+    {"vegetation", "path", "park", "pedestrian area", "pedestrian street", "construction site", "recreation ground"}
+)
+"""Kinds that a map may lack where an image seems to show them: trees hide them, nobody maps each of them, or what is
+one is a matter of its name. Nothing is denied of them and they have no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class ComposedToImage(Task):
     )
     query_kind = "image+text"
     target_kind = "image"
-    needs = "scene attributes beside a class, or regions whose categories are labelled throughout"
+    needs = "scene attributes beside a class, or regions whose categories are labelled throughout, or a map"
     composed = True
 
     def drafts(self, scene: Scene) -> Iterator[Draft]:

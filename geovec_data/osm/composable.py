@@ -1,0 +1,41 @@
+"""What an image shows and what it lacks by the map, in the broadest words: the facts that compositions change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS
+from geovec_data.osm.survey import VAGUE, Survey
+from geovec_data.osm.tags import table
+
+
+def composable(survey: Survey) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of a scene from which compositions are made.
+
+    The words are those without an ancestor (``building``, not ``house``): which house is a bungalow differs between
+    mappers. A thing that is cut to a sliver or too small to be told is neither shown nor lacking.
+
+    Args:
+        survey: what the map has in the image.
+    """
+    roots = _roots()
+    yield LEVEL, f"{survey.level:g}"
+    shown = {t.entry.label[-1] for t in survey.things if t.certain and not t.entry.zone}
+    for noun in sorted(shown & roots.keys()):
+        yield SHOWS, noun
+    for noun in sorted(survey.complete.keys() & roots.keys()):
+        if roots[noun] >= survey.gsd and survey.believed(noun) and not survey.named(noun):
+            yield LACKS, noun
+
+
+@lru_cache(maxsize=1)
+def _roots() -> dict[str, float]:
+    """The words without an ancestor → ground sample distance up to which all that is so called can be told."""
+    out: dict[str, float] = {}
+    for entry in table().entries.values():
+        for form in {entry, entry.line}:
+            root = form.label[-1]
+            if not entry.zone and entry.geometry != "point" and root not in VAGUE:
+                out[root] = min(out.get(root, entry.gsd), entry.gsd)
+    return out

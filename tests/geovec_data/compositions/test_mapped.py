@@ -1,0 +1,110 @@
+"""Compositions of scenes that a map labels: a kind is gone only where the map is known to be complete in it."""
+
+from __future__ import annotations
+
+import random
+
+import duckdb
+import pytest
+
+from geovec_data.compositions.check import Facts, supported
+from geovec_data.compositions.derive import derive
+from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS, facts
+from geovec_data.osm.composable import composable
+from geovec_data.osm.survey import Survey, Thing
+from geovec_data.osm.tags import table
+
+KINDS = ("building", "road", "pier", "railway track")
+Known = dict[str, tuple[frozenset[str], frozenset[str]]]
+
+
+def scenes(count: int, seed: int) -> Known:
+    """Scenes that show, or are known to lack, random ones of the kinds; of the rest nothing is known."""
+    rng = random.Random(seed)
+    out: Known = {}
+    for n in range(count):
+        said = {k: rng.choice((SHOWS, SHOWS, LACKS, "")) for k in KINDS}
+        out[f"i{n:02d}"] = tuple(frozenset(k for k in KINDS if said[k] == s) for s in (SHOWS, LACKS))  # type: ignore[assignment]
+    return out
+
+
+def derived(known: Known) -> set[tuple[str, str, str, frozenset[str]]]:
+    """What the derivation asks: image, kind of change, name, images that answer it."""
+    con = duckdb.connect()
+    con.execute(
+        "CREATE TABLE images (id VARCHAR, corpus VARCHAR, scene_class VARCHAR, key VARCHAR,"
+        " attributes STRUCT(key VARCHAR, value VARCHAR)[])"
+    )
+    con.execute("CREATE TABLE image_splits (image VARCHAR, split VARCHAR)")
+    con.execute("CREATE TABLE regions (image VARCHAR, category VARCHAR)")
+    con.execute("CREATE TABLE rejects (corpus VARCHAR, path VARCHAR, level VARCHAR, code VARCHAR)")
+    con.execute(
+        "CREATE TABLE composed_corpora (corpus VARCHAR, per_image BIGINT, per_change BIGINT, most_targets BIGINT)"
+    )
+    con.execute("CREATE TABLE merged_classes (corpus VARCHAR, name VARCHAR, class VARCHAR)")
+    con.execute("INSERT INTO composed_corpora VALUES ('osm', 0, 0, 0)")
+    for image, (shows, lacks) in known.items():
+        pairs = [(LEVEL, "0.3"), *((SHOWS, k) for k in shows), *((LACKS, k) for k in lacks)]
+        rows = [{"key": k, "value": v} for k, v in pairs]
+        con.execute("INSERT INTO images VALUES (?, 'osm', NULL, ?, ?)", [image, image, rows])
+        con.execute("INSERT INTO image_splits VALUES (?, 'train')", [image])
+        con.execute("INSERT INTO regions VALUES (?, 'house')", [image])
+    con.execute("INSERT INTO rejects VALUES ('osm', 'i00', 'region', 'low_visibility')")
+    derive(con)
+    asked = con.execute(
+        "SELECT c.image, c.kind, c.name, list(s.image) FROM chosen c JOIN states s"
+        " ON s.space = c.space AND s.state = c.after AND s.image <> c.image GROUP BY ALL"
+    ).fetchall()
+    return {(image, kind, name, frozenset(found)) for image, kind, name, found in asked}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kind_is_gone_only_where_it_is_known_to_be_lacking(seed: int) -> None:
+    known = scenes(30, seed)
+    expected = set()
+    for image, (shows, lacks) in known.items():
+        for kind in KINDS:
+            if kind in shows:
+                change, wanted = "without", shows - {kind}
+                found = {i for i, (s, absent) in known.items() if s == wanted and kind in absent}
+            elif kind in lacks:
+                change, wanted = "with", shows | {kind}
+                found = {i for i, (s, _) in known.items() if s == wanted}
+            else:
+                continue
+            if found and wanted and shows:
+                expected.add((image, change, kind, frozenset(found)))
+    assert derived(known) == expected
+    assert expected
+
+
+def test_the_checker_wants_the_lacking_known() -> None:
+    query = Facts(categories=frozenset({"road", "pier"}), lacks=frozenset())
+    for lacks, right in ((frozenset({"pier"}), True), (frozenset[str](), False)):
+        target = Facts(categories=frozenset({"road"}), lacks=lacks)
+        assert supported("without piers", query, target, KINDS, ()) is right
+        assert supported("with piers", target, query, KINDS, ()) is right
+
+
+def test_what_a_survey_shows_and_lacks() -> None:
+    entries = table().entries
+
+    def thing(tag: str, *, visible: float = 1.0) -> Thing:
+        return Thing(
+            entry=entries[tag], form="area", share=0.01, visible=visible, box=(0, 0, 20, 20), whole=100, seen=100,
+            sure=True,
+        )  # fmt: skip
+
+    survey = Survey(
+        things=(thing("building=house"), thing("leisure=swimming_pool", visible=0.1), thing("landuse=residential")),
+        width=200, height=200, gsd=0.5, level=0.4,
+        complete=dict.fromkeys(("building", "swimming pool", "pier", "park", "vegetation", "road", "house"), 0.9) | {
+            "railway track": 0.3
+        },
+    )  # fmt: skip
+    found = facts(composable(survey))
+    assert found is not None
+    assert found[0] == {"building"}, "no use of land, and no sliver of a pool"
+    assert found[1] == {"pier", "road"}, "a sliver is not lacking, and of parks and plants nothing is denied"
+    assert (LEVEL, "0.4") in set(composable(survey))
+    assert facts((("colour", "blue"),)) is None
