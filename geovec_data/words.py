@@ -13,7 +13,7 @@ def with_article(noun: str) -> str:
     """``a tree``, ``an airport``, ``a university``; the article follows the first sound; ``grounds`` take none."""
     if noun.endswith(" grounds"):
         return noun
-    vowel = noun[:1].lower() in "aeiou" and not noun.lower().startswith(_Y_SOUND)
+    vowel = (noun[:1].lower() in "aeiou" or noun.startswith("L-")) and not noun.lower().startswith(_Y_SOUND)
     return f"{'an' if vowel else 'a'} {noun}"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geovec_data.chips import PARTLY_SHOWN
-from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS
+from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,10 +51,10 @@ GROUP BY m.image, m.corpus, m.split
 
 _MAPPED = f"""
 CREATE TEMP TABLE mapped AS
-SELECT image, corpus, split, chr(30) || unnest(list_concat(shows, lacks)) AS space, shows
+SELECT image, corpus, split, chr(30) || unnest(known) AS space, shows
 FROM (SELECT image, corpus, split,
-        coalesce(list(a.value ORDER BY a.value) FILTER (a.key = '{SHOWS}'), []) AS shows,
-        coalesce(list(a.value) FILTER (a.key = '{LACKS}'), []) AS lacks
+        coalesce(list(a.value ORDER BY a.value) FILTER (a.key IN ('{SHOWS}', '{ALSO}')), []) AS shows,
+        coalesce(list(a.value) FILTER (a.key IN ('{SHOWS}', '{LACKS}')), []) AS known
       FROM (SELECT m.image, m.corpus, m.split, unnest(i.attributes) AS a FROM members m JOIN images i ON i.id = m.image)
       GROUP BY image, corpus, split HAVING bool_or(a.key = '{LEVEL}'))
 WHERE len(shows) > 0

@@ -2,14 +2,15 @@
 
 A map is not complete, so a scene without a label of something may yet have it, and only a kind of thing that the map
 knows completely enough around the scene (`geovec_data.osm.completeness`, level in the attribute ``map_level``) is
-called lacking. A change of one kind is made only between scenes of which each shows it or is known to lack it.
+called lacking. A change of one kind is made only between scenes of which each shows it or is known to lack it, and
+which otherwise show the same, those kinds included that no map has completely (``map_also``: trees, parks).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-SHOWS, LACKS, LEVEL = "map_shows", "map_lacks", "map_level"
+SHOWS, ALSO, LACKS, LEVEL = "map_shows", "map_also", "map_lacks", "map_level"
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> tuple[frozenset[str], frozenset[str]] | None:
@@ -17,4 +18,4 @@ def facts(pairs: Iterable[tuple[str, str]]) -> tuple[frozenset[str], frozenset[s
     found = list(pairs)
     if not any(key == LEVEL for key, _ in found):
         return None
-    return frozenset(v for k, v in found if k == SHOWS), frozenset(v for k, v in found if k == LACKS)
+    return frozenset(v for k, v in found if k in (SHOWS, ALSO)), frozenset(v for k, v in found if k == LACKS)

@@ -22,7 +22,7 @@ Style = Literal["plain", "pair", "rank", "ordinal", "neighbour", "direction"]
 _ANCHORS = 6  # nearest describable regions that a region is related to: farther ones are not "neighbours"
 _REACH = 0.25  # of the image's diagonal: no region is called "the nearest" from farther away
 _LONGEST = 3  # facts told of a region and its anchor together, beyond their categories and the relation
-_LONGEST_UNSURE = 2  # facts told where not all of the category are labelled: each is a chance to be wrong
+_LONGEST_UNSURE = 2  # facts told where not all of the category are labelled, one less beside an anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ class Describer:
             for anchor in [a for a in near if a != i][:count]:
                 directions = [d for d in m.DIRECTIONS if self._p.direction(d, anchor)[i] == 1]
                 for base in bases:
-                    if length(base) + length(anchors[anchor]) > _LONGEST or (base.place and anchors[anchor].place):
+                    longest = _LONGEST if self._p.is_whole(base.category) else _LONGEST_UNSURE - 1
+                    if length(base) + length(anchors[anchor]) > longest or (base.place and anchors[anchor].place):
                         continue
                     self._relate(i, replace(base, anchor=anchors[anchor], nearest=True), directions)
 

@@ -40,14 +40,10 @@ def predicates(
         beyond: what else is known of the scene.
     """
     assert scene.width and scene.height
-    told = beyond.coloured if beyond else None
-    colours = None
-    if pixels is not None:
+    colours = beyond.colours if beyond else None
+    if colours is None and pixels is not None:
         rgb = np.asarray(pixels.convert("RGB") if isinstance(pixels, Image.Image) else pixels)
-        colours = [
-            shares(rgb, r) if told is None or told.intersection((r.category, *r.ancestors)) else {}
-            for r in scene.regions
-        ]
+        colours = [shares(rgb, region) for region in scene.regions]
     return Predicates(scene.regions, scene.width, scene.height, colours, beyond)
 
 

@@ -40,12 +40,13 @@ class Beyond:
         bystanders: things that are no regions and may yet be taken for one: cut off, or too small to be told. Nothing
             is said of them, and nothing that could be meant of one is said of a region.
         whole: categories of which all things are among the regions and bystanders; None: every category.
-        coloured: categories and ancestors whose colour may be told; None: every one.
+        colours: share of each colour name among a region's pixels, per region, empty where it is not to be told; None:
+            as the pixels have it.
     """
 
     bystanders: tuple[Region, ...] = ()
     whole: frozenset[str] | None = None
-    coloured: frozenset[str] | None = None
+    colours: Sequence[Mapping[str, float]] | None = None
 
 
 class Predicates:

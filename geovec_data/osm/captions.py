@@ -6,6 +6,7 @@ or "many", which more things than the map has do not make wrong.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ _EXACT = 12  # counts above are rounded to tens
 _KINDS = 4  # named in one sentence
 _MOST_HALF, _MOST_QUARTER = 0.75, 0.7
 _MANY = 4
+_NET = 1.6
 
 _OPENINGS = (
     "an aerial image of", "an overhead view of", "a bird's-eye view of", "a remote sensing image of",
@@ -68,30 +70,31 @@ def _overview(objects: list[tuple[str, str]], setting: Thing | None, lines: str,
 
 
 def _objects(survey: Survey) -> list[tuple[str, str]]:
-    """What can be counted, as (noun, words): the most numerous first.
+    """What can be counted, as (noun, words), the most numerous first; also what is cut off, where some is clearly seen.
 
     Where some are known by a narrower and some only by a broader name, the broader one stands for all.
     """
     by_name: dict[str, list[Thing]] = defaultdict(list)
     for thing in survey.things:
-        if thing.counts and thing.form != "line" and not thing.entry.zone and not thing.entry.cover:
+        if thing.sure and thing.form != "line" and not thing.entry.zone and not thing.entry.cover:
             by_name[thing.entry.name].append(thing)
     for name, things in sorted(by_name.items()):
         broader = next((a for a in things[0].entry.of if a in by_name), None)
         if broader is not None:
             by_name[broader] += by_name.pop(name)
     ranked = sorted(by_name.items(), key=lambda kv: (_is_plant(kv[0]), -len(kv[1]), kv[0]))
-    return [(name, amount(survey, name, len(things))) for name, things in ranked]
+    told = [(name, things) for name, things in ranked if any(t.certain for t in things)]
+    return [(name, amount(survey, name, things)) for name, things in told]
 
 
-def amount(survey: Survey, noun: str, seen: int) -> str:
-    """Word how many there are: exact or rounded where the map is complete, else vaguely."""
-    many, exact = plural_of(noun), survey.count(noun)
+def amount(survey: Survey, noun: str, things: Sequence[Thing]) -> str:
+    """Word how many there are: exact or rounded where the map is complete and the image cuts none, else vaguely."""
+    many, exact, seen = plural_of(noun), survey.count(noun), len(things)
     if seen == 1:
         return with_article(noun)
     if _is_plant(noun):  # nobody maps each tree
         return many
-    if exact is not None and exact == seen:
+    if exact == seen and all(t.visible == 1 for t in things):
         return f"{number(seen)} {many}" if seen <= _EXACT else f"about {round(seen, -1)} {many}"
     vague = "a few" if seen < 4 else "several" if seen < 10 else "many"
     return f"{vague} {many}"
@@ -135,11 +138,18 @@ def _lines(survey: Survey, rng: random.Random) -> str:
             continue
         names = {t.entry.name for t in found}
         name = names.pop() if len(names) == 1 else family
-        if len(found) > 1:
+        if len(found) > 1 or _is_net(found[0]):
             return plural_of(name)
         noun = rng.choice((name, *found[0].entry.also)) if name == found[0].entry.name else name
         return with_article(noun) + _course(found[0], survey)
     return ""
+
+
+def _is_net(thing: Thing) -> bool:
+    """Whether joined lines are much longer than from one end of them to the other: a net of streets, not one street."""
+    x0, y0, x1, y1 = thing.outline.minimum_rotated_rectangle.bounds
+    across = math.hypot(x1 - x0, y1 - y0)
+    return bool(thing.outline.length / 2 > _NET * across)
 
 
 def _long(thing: Thing, survey: Survey) -> bool:
@@ -158,8 +168,8 @@ def _where(survey: Survey, objects: list[tuple[str, str]]) -> list[str]:
     """Where the most numerous kind lies, and where a single thing does; only where all of them are on the map."""
     out = []
     for noun, text in objects[:_KINDS]:
-        things = [t for t in survey.named(noun) if t.counts]
-        if survey.count(noun) != len(things):
+        things = [t for t in survey.named(noun) if t.sure]
+        if survey.count(noun) != len(things):  # nothing that could be one is cut off or left out
             continue
         if len(things) == 1:
             place = _cell(things[0], survey)

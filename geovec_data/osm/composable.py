@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS
+from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
 from geovec_data.osm.survey import VAGUE, Survey
 from geovec_data.osm.tags import table
 
@@ -21,9 +21,8 @@ def composable(survey: Survey) -> Iterator[tuple[str, str]]:
     """
     roots = _roots()
     yield LEVEL, f"{survey.level:g}"
-    shown = {t.entry.label[-1] for t in survey.things if t.certain and not t.entry.zone}
-    for noun in sorted(shown & roots.keys()):
-        yield SHOWS, noun
+    for noun in sorted({t.entry.label[-1] for t in survey.things if t.certain}):
+        yield SHOWS if noun in roots else ALSO, noun
     for noun in sorted(survey.complete.keys() & roots.keys()):
         if roots[noun] >= survey.gsd and survey.believed(noun) and not survey.named(noun):
             yield LACKS, noun

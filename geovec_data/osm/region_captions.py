@@ -41,14 +41,14 @@ _SUBJECT = ("{it}", "an aerial view of {it}", "{it}, seen from above")
 
 
 def region_captions(
-    region: Region, survey: Survey, colours: Mapping[str, float] | None, rng: random.Random
+    region: Region, survey: Survey, colours: Mapping[str, float], rng: random.Random
 ) -> tuple[str, ...]:
     """Word one or two captions of a region, different in construction.
 
     Args:
         region: one that the survey has among its things.
         survey: what the map has in the image.
-        colours: colour name → share of the region's pixels; None: not known.
+        colours: colour name → share of the region's pixels; empty: not known.
         rng: chooses among wordings of one meaning.
     """
     thing = survey.thing_of(region)
@@ -56,7 +56,7 @@ def region_captions(
         return ()
     noun = rng.choice((thing.entry.name, *thing.entry.also)) if rng.random() < 0.3 else thing.entry.name
     size, form = _size(thing, region.tags), _form(thing)
-    details, around = _details(thing, region.tags, colours or {}), _around(thing, survey, rng)
+    details, around = _details(thing, region.tags, colours), _around(thing, survey, rng)
     it = with_article(" ".join(filter(None, [size, form, *details.before, noun]))) + details.after
     first = rng.choice(_SUBJECT).format(it=it) if not around else f"{it} {rng.choice(around)}"
     out = [first]

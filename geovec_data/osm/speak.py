@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
 from geovec_data import ids
 from geovec_data.expressions.colour import shares
@@ -17,11 +17,9 @@ from geovec_data.osm.captions import captions_of
 from geovec_data.osm.composable import composable
 from geovec_data.osm.questions import questions_of
 from geovec_data.osm.region_captions import region_captions
+from geovec_data.osm.seen import told_colours, unseen
 from geovec_data.osm.survey import Survey
 from geovec_data.records import Region, Scene
-
-COLOURED = frozenset({"building", "sports pitch", "storage tank"})
-"""What has a colour of its own; that of a garden or a road is that of the season and of the shadows on it."""
 
 
 def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -> Scene:
@@ -43,12 +41,8 @@ def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -
     if not isinstance(survey, Survey):
         return scene
     scene = replace(scene, attributes=(*scene.attributes, *composable(survey)))
-    pixels = _pixels(scene) if scene.regions and (expressions or captions) else None
-    if expressions and any(not r.expressions for r in scene.regions):
-        beyond = Beyond(bystanders=survey.beyond(scene.regions), whole=survey.whole, coloured=COLOURED)
-        scene = synthesise(scene, pixels, scene.image_id, beyond=beyond)
-    if captions:
-        scene = _with_region_captions(scene, survey, pixels)
+    if scene.regions and (expressions or captions):
+        scene = _with_region_texts(scene, survey, expressions, captions)
     if captions and not scene.captions and (texts := captions_of(survey, _rng("captions", scene.image_id))):
         scene = replace(scene, captions=texts, synthetic=(*scene.synthetic, "captions"))
     if questions and not scene.questions and (asked := questions_of(survey, _rng("questions", scene.image_id))):
@@ -56,26 +50,41 @@ def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -
     return scene
 
 
-def _with_region_captions(scene: Scene, survey: Survey, pixels: Image.Image | None) -> Scene:
-    rgb = None if pixels is None else np.asarray(pixels.convert("RGB"))
+def _with_region_texts(scene: Scene, survey: Survey, expressions: bool, captions: bool) -> Scene:
+    rgb = _pixels(scene)
+    shown = [shares(rgb, region) if rgb is not None else {} for region in scene.regions]
+    told = [told_colours(region, survey.gsd, colours) for region, colours in zip(scene.regions, shown, strict=True)]
+    if expressions and any(not r.expressions for r in scene.regions):
+        beyond = Beyond(bystanders=survey.beyond(scene.regions), whole=survey.whole, colours=told)
+        scene = synthesise(scene, None, scene.image_id, beyond=beyond)
+    if captions:
+        scene = _with_region_captions(scene, survey, told)
+    if rgb is None:
+        return scene
+    regions = tuple(
+        replace(region, captions=(), expressions=()) if unseen(region, colours, rgb) else region
+        for region, colours in zip(scene.regions, shown, strict=True)
+    )
+    return replace(scene, regions=regions)
 
-    def captioned(region: Region) -> Region:
+
+def _with_region_captions(scene: Scene, survey: Survey, told: list[dict[str, float]]) -> Scene:
+    def captioned(region: Region, colours: dict[str, float]) -> Region:
         if region.captions:
             return region
         seed = ids.region_id(scene.image_id, region.box, region.category, region.polygon)
-        colours = None if rgb is None else shares(rgb, region)
         return replace(region, captions=region_captions(region, survey, colours, _rng("region captions", seed)))
 
-    regions = tuple(map(captioned, scene.regions))
+    regions = tuple(map(captioned, scene.regions, told))
     if regions == scene.regions:
         return scene
     return replace(scene, regions=regions, synthetic=(*scene.synthetic, "region_captions"))
 
 
-def _pixels(scene: Scene) -> Image.Image | None:
+def _pixels(scene: Scene) -> npt.NDArray[np.uint8] | None:
     from geovec_data.render import decode_image
 
-    return None if scene.data is None else decode_image(scene.data)
+    return None if scene.data is None else np.asarray(decode_image(scene.data).convert("RGB"))
 
 
 def _rng(what: str, identity: str) -> random.Random:

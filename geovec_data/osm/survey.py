@@ -13,9 +13,7 @@ from geovec_data.records import Region
 CLEAR = 0.5  # share of an object inside the image from which it is counted
 AS_USUAL = 0.5  # of the things that an image around here has, an image must have so many to give them a number
 LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
-VAGUE = frozenset(
-    {"vegetation", "path", "park", "pedestrian area", "pedestrian street", "construction site", "recreation ground"}
-)
+VAGUE = frozenset({"vegetation", "path", "park", "pedestrian area", "pedestrian street", "recreation ground"})
 """Kinds that a map may lack where an image seems to show them: trees hide them, nobody maps each of them, or what is
 one is a matter of its name. Nothing is denied of them and they have no number."""
 
@@ -109,7 +107,7 @@ class Survey:
         found = self.named(noun)
         if self.undecided(noun) or not self.believed(noun) or any(not t.sure for t in found):
             return None
-        if len(found) < AS_USUAL * self._usual(noun):
+        if any(len(self.named(n)) < AS_USUAL * self._usual(n) for n in (noun, *self._ancestors(noun))):
             return None
         return sum(t.counts for t in found)
 
@@ -129,7 +127,7 @@ class Survey:
     @cached_property
     def whole(self) -> frozenset[str]:
         """The nouns of which the map knows all that there are in the image, as far as `believed` goes."""
-        return frozenset(n for n in self.complete if self.believed(n))
+        return frozenset(n for n in self.complete if self.believed(n) and not VAGUE & {n, *self._ancestors(n)})
 
     def beyond(self, regions: Iterable[Region]) -> tuple[Region, ...]:
         """Return the things that are none of these regions: cut off, too small, too large, lines or points."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from geovec_data.georef import Placement
-from geovec_data.osm.survey import Thing
+from geovec_data.osm.survey import VAGUE, Thing
 from geovec_data.osm.tags import Entry, meaning_of, unknown_tags
 from geovec_data.readers.osm_labels import Feature
 from geovec_data.records import Box, Region
@@ -32,7 +32,7 @@ class RegionOptions:
     keys: tuple[str, ...]
     default: str | None = None
     max_area: float = 1.0
-    min_side: float = 6.0
+    min_side: float = 8.0
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
     the largest; holes are not kept), ``visible`` is that part's share of the whole area, holes and parts outside
     taken into account; ``lon``, ``lat`` is the centre of the box. Lines of one name that touch are joined first, as
     a way ends wherever a tag changes; they make a region where they fill `LINE_FILL` of their box. Points make none,
-    nor do paths, whose width is a guess.
+    nor do paths and pedestrian streets, whose width is a guess.
 
     Args:
         features: those whose bounds touch the image, geometry in WGS84 (lon, lat); without geometry: passed over.
@@ -107,12 +107,11 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
             found.things.append(thing)
             if thing.whole < entry.least:
                 found.blurred.append((feature.name, f"{entry.name} of {thing.whole:.0f} m²"))
-            elif feature.form == "area" and shape.area <= options.max_area * frame.area:
+            elif feature.form == "area" and shape.area <= options.max_area * frame.area and _fills(part):
                 found.regions.append(_region(part, placement))
     for part in _joined(lines):
         found.things.append(_thing(part, frame.area, gsd, options.min_side))
-        x0, y0, x1, y1 = part.inside.bounds
-        if "path" not in part.entry.label and part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0):
+        if not VAGUE & set(part.entry.label) and _fills(part):
             found.regions.append(_region(part, placement))
     return found
 
@@ -127,6 +126,12 @@ def entry_for(feature: Feature, options: RegionOptions) -> Entry | None:
     from geovec_data.osm.tags import table
 
     return table().nouns.get(options.default) or Entry.model_construct(name=options.default, gsd=30.0)
+
+
+def _fills(part: _Part) -> bool:
+    """Whether a line, or an area of what mostly is one (a pedestrian area, a pier), fills enough of its box."""
+    x0, y0, x1, y1 = part.inside.bounds
+    return part.entry.geometry != "line" or part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0)
 
 
 def told_at(gsd: float, entry: Entry) -> Entry | None:

@@ -9,7 +9,7 @@ import pytest
 
 from geovec_data.compositions.check import Facts, supported
 from geovec_data.compositions.derive import derive
-from geovec_data.compositions.mapped import LACKS, LEVEL, SHOWS, facts
+from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS, facts
 from geovec_data.osm.composable import composable
 from geovec_data.osm.survey import Survey, Thing
 from geovec_data.osm.tags import table
@@ -24,7 +24,8 @@ def scenes(count: int, seed: int) -> Known:
     out: Known = {}
     for n in range(count):
         said = {k: rng.choice((SHOWS, SHOWS, LACKS, "")) for k in KINDS}
-        out[f"i{n:02d}"] = tuple(frozenset(k for k in KINDS if said[k] == s) for s in (SHOWS, LACKS))  # type: ignore[assignment]
+        said["park"] = rng.choice((SHOWS, ""))
+        out[f"i{n:02d}"] = tuple(frozenset(k for k in said if said[k] == s) for s in (SHOWS, LACKS))  # type: ignore[assignment]
     return out
 
 
@@ -44,7 +45,7 @@ def derived(known: Known) -> set[tuple[str, str, str, frozenset[str]]]:
     con.execute("CREATE TABLE merged_classes (corpus VARCHAR, name VARCHAR, class VARCHAR)")
     con.execute("INSERT INTO composed_corpora VALUES ('osm', 0, 0, 0)")
     for image, (shows, lacks) in known.items():
-        pairs = [(LEVEL, "0.3"), *((SHOWS, k) for k in shows), *((LACKS, k) for k in lacks)]
+        pairs = [(LEVEL, "0.3"), *((ALSO if k == "park" else SHOWS, k) for k in shows), *((LACKS, k) for k in lacks)]
         rows = [{"key": k, "value": v} for k, v in pairs]
         con.execute("INSERT INTO images VALUES (?, 'osm', NULL, ?, ?)", [image, image, rows])
         con.execute("INSERT INTO image_splits VALUES (?, 'train')", [image])
@@ -104,7 +105,7 @@ def test_what_a_survey_shows_and_lacks() -> None:
     )  # fmt: skip
     found = facts(composable(survey))
     assert found is not None
-    assert found[0] == {"building"}, "no use of land, and no sliver of a pool"
+    assert found[0] == {"building"}, "no sliver of a pool, nor of a use of land"
     assert found[1] == {"pier", "road"}, "a sliver is not lacking, and of parks and plants nothing is denied"
     assert (LEVEL, "0.4") in set(composable(survey))
     assert facts((("colour", "blue"),)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 import shapely
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from geovec_data.osm.outline import shape_of
 from geovec_data.osm.region_captions import region_captions
+from geovec_data.osm.seen import told_colours, unseen
 from geovec_data.osm.speak import speak
 from geovec_data.osm.survey import Survey, Thing
 from geovec_data.osm.tags import table
@@ -40,7 +42,9 @@ def survey(*things: Thing, complete: dict[str, float] | None = None) -> Survey:
 
 
 def said(of: Thing, found: Survey, colours: dict[str, float] | None = None, **tags: str) -> set[str]:
-    return {t for seed in range(40) for t in region_captions(region(of, **tags), found, colours, random.Random(seed))}
+    return {
+        t for seed in range(40) for t in region_captions(region(of, **tags), found, colours or {}, random.Random(seed))
+    }
 
 
 def test_a_caption_tells_what_it_is_its_form_its_roof_and_what_is_around() -> None:
@@ -121,3 +125,21 @@ def test_a_turned_rectangle_stays_one(angle: float, ratio: float, size: float) -
 
     turned = shapely.affinity.rotate(shapely.box(0, 0, size * ratio, size), angle)
     assert shape_of(turned) in ("square", "rectangular")
+
+
+def test_nothing_is_said_of_what_the_pixels_do_not_show() -> None:
+    house, garden = region(HOUSE), region(thing("leisure=garden", 100, 100, 140, 140))
+    grey, dark = np.full((200, 200, 3), 150, np.uint8), np.full((200, 200, 3), 30, np.uint8)
+    assert not unseen(house, {"gray": 1.0}, grey)
+    assert not unseen(house, {"black": 1.0}, dark), "a roof may be dark"
+    assert unseen(house, {"green": 0.4, "greenish": 0.2}, grey), "a tree, or no house at all"
+    assert unseen(garden, {"black": 1.0}, dark)
+    assert not unseen(garden, {"green": 1.0}, grey)
+
+
+def test_a_colour_is_told_of_wide_roofs_only_and_not_beside_a_tree() -> None:
+    house = region(HOUSE)
+    assert told_colours(house, 0.5, {"red": 0.9}) == {"red": 0.9}
+    assert told_colours(house, 0.1, {"red": 0.9}) == {}
+    assert told_colours(house, 0.5, {"red": 0.7, "greenish": 0.3}) == {}
+    assert told_colours(region(PARK), 0.5, {"green": 0.9}) == {}
