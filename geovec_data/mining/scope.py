@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -118,6 +119,7 @@ class SplitScope:
         self._search = search
         self._pieces = pieces
         self._kept = kept
+        self._one = Lock()  # a search has all cores, or the device, for itself
 
     def sizes(self, examples: Ints) -> Ints:
         """Return how many candidates each example has."""
@@ -135,7 +137,7 @@ class SplitScope:
             assert kept is not None  # only a helper leaves blocks to others
             scores, found = kept
         else:
-            scores, found = self._search.search(vectors, depth)
+            scores, found = self._searched(vectors, depth)
         if len(own) != len(scores) or not np.array_equal(own, np.arange(len(own))):
             scores, found = scores[own], found[own]
         row = np.repeat(np.arange(len(examples)), scores.shape[1])
@@ -148,7 +150,11 @@ class SplitScope:
 
     def _piece(self, pieces: Pieces, vectors: Floats, examples: Ints, depth: int) -> Found | None:
         name = hashlib.sha256(examples.astype("<i8").tobytes()).hexdigest()[:24]
-        return pieces.get(f"{self._task}-{name}", lambda: self._search.search(vectors, depth))
+        return pieces.get(f"{self._task}-{name}", lambda: self._searched(vectors, depth))
+
+    def _searched(self, vectors: Floats, depth: int) -> Found:
+        with self._one:
+            return self._search.search(vectors, depth)
 
 
 class GroupScope:

@@ -7,23 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from geovec_data.errors import UserError, suggest
-from geovec_data.mining.block import Candidates, Positive
 from geovec_data.mining.cache import EmbeddingStore, Floats, Key
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.embed import Effort
-from geovec_data.mining.items import Ints, Items, ranges, spread
+from geovec_data.mining.items import Ints, Items
 from geovec_data.mining.neighbourhood import Neighbourhood
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Scope, Source
 from geovec_data.mining.similarity import Positives
+from geovec_data.mining.stored_task import StoredTask
 from geovec_data.mining.summary import read_summary
-from geovec_data.mining.task import SOURCES
 from geovec_data.mining.truth import Truth
 
 _SAME = ("encoder", "dataset", "pool", "anchor", "box_codec", "coordinate_codec")
@@ -109,57 +105,3 @@ class StoredRun:
             "search": self.summary.get("search"),
             "embedding": nothing,
         }
-
-
-class StoredTask:
-    """The stored candidates and positives' scores of one task; see `geovec_data.mining.similarity.Positives`."""
-
-    def __init__(self, folder: Path, plan: TaskPlan, items: Items) -> None:
-        scores = _rows(folder / "positive_scores.parquet", plan)
-        at = np.empty(len(plan.examples), np.int64)
-        at[scores["row"].to_numpy()] = np.arange(len(scores))
-        self._low, self._high = (scores[n].to_numpy()[at] for n in ("low", "high"))
-        table = _rows(folder / "candidates.parquet", plan)
-        row = table["row"].to_numpy()
-        place = np.searchsorted(plan.pool, items.numbers(table["item"], "candidates"))
-        source = np.asarray(pc.index_in(table["source"], value_set=pa.array(SOURCES)))
-        order = np.lexsort((table["rank"].to_numpy(), row))
-        scopes = {}
-        for number, name in enumerate(SOURCES):
-            chosen = order[source[order] == number]
-            found = Candidates(row[chosen], place[chosen], plan.pool[place[chosen]], table["score"].to_numpy()[chosen])
-            scopes[name] = _StoredScope(found, len(plan.examples))
-        self.search: Scope = scopes.pop(SOURCES[0])
-        self.others: dict[str, Source] = {**scopes}
-
-    def positive(self, examples: Ints) -> Positive:
-        """See `geovec_data.mining.similarity.Positives`."""
-        return Positive(self._low[examples], self._high[examples])
-
-
-class _StoredScope:
-    def __init__(self, found: Candidates, count: int) -> None:
-        self._found = found
-        self._starts = np.searchsorted(found.row, np.arange(count + 1))
-        self.examples: Ints = np.arange(count)
-
-    def sizes(self, examples: Ints) -> Ints:
-        """Return how many candidates are stored of each example."""
-        out: Ints = self._starts[examples + 1] - self._starts[examples]
-        return out
-
-    def search(self, examples: Ints, depth: int) -> Candidates:
-        """Return the first `depth` stored candidates of each example."""
-        begin = self._starts[examples]
-        end = np.minimum(self._starts[examples + 1], begin + depth)
-        row = spread(end - begin)
-        found = self._found.keep(ranges(begin, end))
-        return Candidates(row, found.place, found.item, found.score)
-
-
-def _rows(file: Path, plan: TaskPlan) -> pa.Table:
-    """Read the rows of a task's examples, with a column for the example's position in the plan."""
-    table = pq.read_table(file)
-    row = pc.index_in(table["example"], value_set=plan.examples)
-    table = table.append_column("row", pc.cast(row, pa.int64()))
-    return table.filter(pc.is_valid(table["row"])).combine_chunks()

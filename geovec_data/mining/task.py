@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geovec_data.mining.ahead import ahead
 from geovec_data.mining.block import Candidates, Positive
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.items import Bools, Ints
@@ -42,6 +44,14 @@ class Files:
         """Finish them."""
         for writer in (self.candidates, self.negatives, self.positive_scores):
             writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    positive: Positive
+    found: Candidates
+    said: Said
+    deeper: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +95,27 @@ class TaskMiner:
             files: where rows go.
             advance: is told how many examples are done.
         """
-        for examples in blocks(scope, len(self._plan.pool)):
+        for examples, judged in ahead(partial(self._judged, scope), blocks(scope, len(self._plan.pool))):
             names = self._plan.examples.take(pa.array(examples))
             every = np.arange(len(examples))
-            positive = self._positives.positive(examples)
+            positive = judged.positive
             files.positive_scores.write({"example": (names, every), "low": positive.low, "high": positive.high})
-            chosen = [self._similar(scope, examples, positive, names, files)]
+            chosen = [self._similar(judged, examples, names, files)]
             for kind, wanted in self._wanted.items():
                 if kind != "hard" and wanted and kind in others:
                     chosen.append(self._other(kind, others[kind], examples, positive, names, files, chosen))
             self._write(chosen, positive, len(examples), names, files)
             advance(len(examples))
 
-    def _similar(
-        self, scope: Scope, examples: Ints, positive: Positive, names: pa.StringArray, files: Files
-    ) -> _Chosen:
-        wanted, depth = self._wanted["hard"], self._config.depth
+    def _judged(self, scope: Scope, examples: Ints) -> _Judged:
+        positive = self._positives.positive(examples)
         usable = {"usable": self._elsewhere} if "region" in self._wanted else {}
-        found, said, deeper = self._judge.found(scope, examples, positive, depth, wanted, **usable)
-        self.tally.deeper += deeper
+        wanted, depth = self._wanted["hard"], self._config.depth
+        return _Judged(positive, *self._judge.found(scope, examples, positive, depth, wanted, **usable))
+
+    def _similar(self, judged: _Judged, examples: Ints, names: pa.StringArray, files: Files) -> _Chosen:
+        wanted, found, said = self._wanted["hard"], judged.found, judged.said
+        self.tally.deeper += judged.deeper
         kept = np.flatnonzero(stays(said))
         kept = kept[np.lexsort((~promoted(said[kept]), found.row[kept]))]
         kinds = self._region(examples[found.row[kept]], found.item[kept])

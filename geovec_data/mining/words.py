@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geovec_data.ids import normalise_text
@@ -59,25 +61,26 @@ class WordSets:
 
     Attributes:
         sizes: how many words each has, shape (texts,).
+        bits: a bit of 64 for each word of each, shape (texts,).
     """
 
     def __init__(self, texts: list[str], without: frozenset[str]) -> None:
-        codes: dict[str, int] = {}
-        rows: list[int] = []
-        values: list[int] = []
-        for row, text in enumerate(texts):
-            for word in normalise_text(text).split():
-                if word not in without:
-                    rows.append(row)
-                    values.append(codes.setdefault(word, len(codes)))
-        self._lists = Lists.of(np.array(rows, np.int64), np.array(values, np.int64), len(texts))
-        self._width = len(codes) + 1
+        split = pc.split_pattern(pa.array([normalise_text(t) for t in texts], pa.string()), " ")
+        row, found = np.asarray(pc.list_parent_indices(split)), pc.list_flatten(split).dictionary_encode()
+        counts = np.array([bool(w) and w not in without for w in found.dictionary.to_pylist()], np.bool_)
+        number = np.asarray(found.indices)
+        chosen = counts[number]
+        code = np.cumsum(counts) - 1  # in the order of their first appearance
+        self._lists = Lists.of(row[chosen].astype(np.int64), code[number[chosen]].astype(np.int64), len(texts))
+        self._width = int(counts.sum()) + 1
         self.sizes: Ints = np.diff(self._lists.starts)
         self._keys = spread(self.sizes) * self._width + self._lists.values  # ascending
         # one bit a word: a bit of one text alone is a word of it alone, which bounds what they share
         bit = np.uint64(1) << ((self._lists.values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58))
-        self._bits: NDArray[np.uint64] = np.zeros(len(texts), np.uint64)
-        np.bitwise_or.at(self._bits, spread(self.sizes), bit)
+        self.bits: NDArray[np.uint64] = np.zeros(len(texts), np.uint64)
+        said = np.flatnonzero(self.sizes)
+        if len(said):
+            self.bits[said] = np.bitwise_or.reduceat(bit, self._lists.starts[said])
 
     def shared(self, one: Ints, other: Ints) -> Ints:
         """Count the words that both of each pair have."""
@@ -113,8 +116,8 @@ class WordSets:
         """Tell of each pair whether shared words / all words is at least `jaccard`; short texts never are."""
         a, b = self.sizes[one], self.sizes[other]
         possible = np.minimum(
-            a - np.bitwise_count(self._bits[one] & ~self._bits[other]),
-            b - np.bitwise_count(self._bits[other] & ~self._bits[one]),
+            a - np.bitwise_count(self.bits[one] & ~self.bits[other]),
+            b - np.bitwise_count(self.bits[other] & ~self.bits[one]),
         )
         out: Bools = (np.minimum(a, b) >= least) & (possible >= jaccard * (a + b - possible))
         at = np.flatnonzero(out)
@@ -124,7 +127,7 @@ class WordSets:
 
     def within(self, one: Ints, other: Ints, least: int) -> Bools:
         """Tell of each pair whether the other has every word of the one, which has `least` at the least."""
-        out: Bools = (self.sizes[one] >= least) & ((self._bits[one] & ~self._bits[other]) == 0)
+        out: Bools = (self.sizes[one] >= least) & ((self.bits[one] & ~self.bits[other]) == 0)
         at = np.flatnonzero(out)
         out[at] = self.shared(one[at], other[at]) == self.sizes[one[at]]
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geovec_data.geo import distance_m
+from geovec_data.geo import EARTH_RADIUS_M, distance_m
 from geovec_data.mining.block import Block
 from geovec_data.mining.items import NONE, Bools
 from geovec_data.mining.rules.regions import overlap
@@ -23,8 +23,9 @@ def overlapping_ground(block: Block) -> Bools:
     candidate, one, other = block.images()
     on_map, _, _ = shared = overlap(facts.bounds[one], facts.bounds[other])
     hit = on_map > MIN_OVERLAP * shared[1]
-    parent, _, _ = shared = overlap(facts.window[one], facts.window[other])
-    hit |= (facts.parent[one] == facts.parent[other]) & (parent > MIN_OVERLAP * shared[1])
+    related = np.flatnonzero(facts.parent[one] == facts.parent[other])
+    parent, _, _ = shared = overlap(facts.window[one[related]], facts.window[other[related]])
+    hit[related] |= parent > MIN_OVERLAP * shared[1]
     return block.touched(candidate, hit)
 
 
@@ -45,5 +46,9 @@ def near_place(block: Block) -> Bools:
     candidate, left, right = candidate[known], left[known], right[known]
     reach = np.append(facts.reach, 0.0)  # of -1, no image
     radius = block.config.near_factor * (reach[items.image[left]] + reach[items.image[right]])
-    metres = distance_m(*facts.place[left].T, *facts.place[right].T)
-    return block.touched(candidate, metres <= np.maximum(radius, block.config.near_metres))
+    limit = np.maximum(radius, block.config.near_metres)
+    a, b = facts.place[left], facts.place[right]
+    # no way is shorter than that between their parallels, which spares most pairs the trigonometry
+    possible = np.flatnonzero(np.radians(np.abs(a[:, 1] - b[:, 1])) * EARTH_RADIUS_M <= limit * (1 + 1e-9) + 1e-3)
+    near = distance_m(*a[possible].T, *b[possible].T) <= limit[possible]
+    return block.touched(candidate[possible], near)

@@ -41,9 +41,9 @@ def _boxes_of_one_image(block: Block) -> tuple[Ints, Reals, Reals]:
 
 def overlap(a: Reals, b: Reals) -> tuple[Reals, Reals, Reals]:
     """Return the shared area, that of the smaller box and that of both, of boxes x0, y0, x1, y1, row by row."""
-    size = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    inside: Reals = np.prod(np.maximum(size, 0.0), axis=1)
-    one, other = (np.prod(v[:, 2:] - v[:, :2], axis=1) for v in (a, b))
+    wide, high = (np.minimum(a[:, n + 2], b[:, n + 2]) - np.maximum(a[:, n], b[:, n]) for n in (0, 1))
+    inside: Reals = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
+    one, other = ((v[:, 2] - v[:, 0]) * (v[:, 3] - v[:, 1]) for v in (a, b))
     return inside, np.minimum(one, other), one + other - inside
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from geovec_data.mining.block import Block
 from geovec_data.mining.items import NONE, Bools
+from geovec_data.mining.likely import likely_pairs
 
 LEAST = 3  # words of a text that can nearly say the same; of fewer, one is the whole difference
 
@@ -24,8 +25,9 @@ def near_caption(block: Block) -> Bools:
     words = truth.words.content
     if words.sizes.max(initial=0) < LEAST:
         return block.nothing
-    candidate, own, right = block.pairs(truth.said, truth.right_texts)
-    same = words.alike(own, right, block.config.caption_jaccard, LEAST)
+    jaccard = block.config.caption_jaccard
+    candidate, own, right = likely_pairs(block, truth.said, truth.right_texts, words, jaccard, LEAST)
+    same = words.alike(own, right, jaccard, LEAST)
     if not block.config.caption_within:
         return block.touched(candidate, same)
     said = truth.items.text[block.candidates.item[candidate]] != NONE
@@ -46,6 +48,7 @@ def scene_expression(block: Block) -> Bools:
     truth = block.truth
     if not truth.boxed:
         return block.nothing
-    candidate, own, right = block.pairs(truth.said, truth.right_texts)
-    same = truth.words.describing.alike(own, right, block.config.expression_jaccard, 1)
+    words, jaccard = truth.words.describing, block.config.expression_jaccard
+    candidate, own, right = likely_pairs(block, truth.said, truth.right_texts, words, jaccard, 1)
+    same = words.alike(own, right, jaccard, 1)
     return block.touched(candidate, same)

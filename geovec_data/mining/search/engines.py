@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ _FREE = 8  # an accelerator's tiles, of vectors and of scores, may each have thi
 _MOST = 2 << 30
 _LEAST = 64  # vectors of the smallest tile that is tried when memory runs out
 
+_CORES = Lock()  # a search takes all cores, and sets torch's threads
 Work = Callable[[slice], None]
 
 
@@ -91,7 +93,7 @@ class Cpu:
             with torch.inference_mode():
                 work(slice(top, min(count, top + high)))
 
-        with _single_threads() as pool:
+        with _CORES, _single_threads() as pool:
             list(pool.map(alone, range(0, count, high)))
 
 

@@ -85,9 +85,10 @@ def test_a_killed_run_goes_on_where_it_was(mined: tuple[Path, str], searches: li
     assert killed.returncode == -signal.SIGKILL
     left = dataset / "mining/.unfinished/default"
     (found,) = left.glob("search-*")
-    assert len(list(found.glob("image_to_text-*.npz"))) == 2
+    kept = len(list(found.glob("image_to_text-*.npz")))
+    assert 1 <= kept <= 2  # the second may have been found and not yet written
     mine(mined)
-    assert of_whole.count(8) - searches.count(8) == 2  # two blocks were not searched again
+    assert of_whole.count(8) - searches.count(8) == kept  # these blocks were not searched again
     assert tables(dataset, "default") == tables(dataset, "whole")
     assert not left.exists()
     assert sorted(p.name for p in (dataset / "mining/default").iterdir()) == [
