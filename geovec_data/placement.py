@@ -39,8 +39,8 @@ class Placement:
     height: int
     source: str
 
-    def window(self, x0: int, y0: int, width: int, height: int) -> Placement:
-        """Return the placement of a pixel window of this image."""
+    def window(self, x0: float, y0: float, width: int, height: int) -> Placement:
+        """Return the placement of a pixel window of this image; it may begin between pixels, or outside."""
         a, b, c, d, e, f = self.transform
         moved = (a, b, a * x0 + b * y0 + c, d, e, d * x0 + e * y0 + f)
         return replace(self, transform=moved, width=width, height=height)

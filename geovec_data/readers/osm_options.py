@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from geovec_data.errors import suggest
@@ -52,6 +54,11 @@ class RasterOsmOptions(ReaderOptions):
         le=1,
         description="share of the blocks around an image that must have a kind of thing before a"
         " question may be answered with no, a number or an area",
+    )
+    align: Literal["off", "report", "apply"] = Field(
+        "apply",
+        description="offset between footprints and imagery: not estimated, only kept in the record, or labels moved by"
+        " it; where it cannot be told for sure they stay where the map has them",
     )
     min_data: float = Field(0.5, ge=0, le=1, description="least share of an image's pixels that hold data")
 

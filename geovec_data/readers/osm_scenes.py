@@ -29,6 +29,7 @@ class Chip:
         data: encoded image; None: the file's own bytes.
         attributes: facts about how it was made.
         seen: shapely area of its pixels that hold data; None: all of it.
+        drawn: where it lies on the map, if not at `placement`: labels are drawn there, the record keeps `placement`.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Chip:
     data: bytes | None = None
     attributes: tuple[tuple[str, str], ...] = ()
     seen: Any = None
+    drawn: Placement | None = None
 
 
 class OsmScenes:

@@ -1,0 +1,158 @@
+"""Where the labels of an image must be drawn, so that its footprints lie on its buildings.
+
+The labels move and the image's own georeferencing stays: which of the two is wrong cannot be told from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geovec_data.align import RADIUS, STEP, Estimate, borrowed, estimate, refused
+from geovec_data.placement import Placement
+from geovec_data.readers.osm_labels import Feature
+from geovec_data.readers.raster_grid import Cut
+
+Mode = Literal["off", "report", "apply"]
+
+_DEGREE = 111_195.0  # metres of a degree of latitude
+_KEPT = 4096  # estimates of a process that images around may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """An image, or a window of one, that can be asked for its pixels.
+
+    Attributes:
+        name: source-relative posix path of the file.
+        cut: pixels of the file.
+        placement: of these pixels.
+        bands: which to look at, 1-based.
+        masked: some pixels may hold no data.
+    """
+
+    name: str
+    cut: Cut
+    placement: Placement
+    bands: tuple[int, ...]
+    masked: bool
+
+
+class Aligner:
+    """Estimates offsets, each once in a process.
+
+    Args:
+        opened: opens the file of a name.
+        footprints: the buildings whose bounds touch a placement.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[[str], AbstractContextManager[Any]],
+        footprints: Callable[[Placement], Iterable[Feature]],
+    ) -> None:
+        self._opened = opened
+        self._footprints = footprints
+        self._own = lru_cache(maxsize=_KEPT)(self._estimate)
+
+    def estimate(self, shot: Shot, around: Callable[[], Iterable[Shot]]) -> Estimate:
+        """Estimate the offset of an image's labels.
+
+        Args:
+            shot: the image.
+            around: the nearest images of the same source; asked only where `shot` cannot tell.
+        """
+        found = self._own(shot)
+        return found if found.fault is None else borrowed(found, [self._own(other) for other in around()])
+
+    def _estimate(self, shot: Shot) -> Estimate:
+        place = shot.placement
+        across, down = place.pixel_sides()
+        step = max(STEP, across, down)
+        columns, rows = max(round(place.width * across / step), 1), max(round(place.height * down / step), 1)
+        if step * min(rows, columns) < 2 * RADIUS:
+            return refused(f"the image is narrower than {2 * RADIUS:g} m")
+        scale = np.array([columns / place.width, rows / place.height])
+        left, over = math.ceil(RADIUS / across), math.ceil(RADIUS / down)
+        wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
+        footprints = [[ring * scale for ring in rings_of(f, place)] for f in distinct(self._footprints(wide))]
+        with self._opened(shot.name) as raster:
+            grey, valid = _pixels(raster, shot, (rows, columns))
+        return estimate(grey, step, footprints, valid)
+
+
+def drawn_at(found: Estimate, placement: Placement) -> Placement:
+    """Return where labels must be drawn to lie on what the image shows: a little beside where the image lies."""
+    across, down = placement.pixel_sides()
+    return placement.window(-found.dx / across, found.dy / down, placement.width, placement.height)
+
+
+def facts_of(found: Estimate, placement: Placement, mode: Mode) -> tuple[tuple[str, str], ...]:
+    """Return an estimate as attributes of a scene: metres east and north by which the labels must move."""
+    verdict = {"apply": "applied", "report": "measured", "off": "off"}[mode] if found.fault is None else "refused"
+    east, north = _east_north(found, placement)
+    facts = [("align", verdict)]
+    if found.fault is not None:
+        facts.append(("align_fault", found.fault))
+    if found.fault is None or found.error:
+        facts += [("align_east_m", f"{east:.3f}"), ("align_north_m", f"{north:.3f}")]
+        facts += [("align_error_m", f"{found.error:.3f}"), ("align_rival", f"{found.rival:.3f}")]
+    facts.append(("align_footprints", str(found.footprints)))
+    if found.lent_by:
+        facts.append(("align_lent_by", str(found.lent_by)))
+    return tuple(facts)
+
+
+def _east_north(found: Estimate, placement: Placement) -> tuple[float, float]:
+    """Turn an offset along the image's axes into metres east and north."""
+    right, down = (step / np.hypot(*step) for step in _steps(placement))
+    east, north = found.dx * right - found.dy * down
+    return float(east) + 0.0, float(north) + 0.0
+
+
+def _steps(placement: Placement) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (east, north) in metres of one pixel to the right and of one down, at the image's centre."""
+    x, y = placement.width / 2, placement.height / 2
+    here, right, down = placement.to_lonlat(np.array([[x, y], [x + 1, y], [x, y + 1]]))
+    scale = np.array([_DEGREE * math.cos(math.radians(here[1])), _DEGREE])
+    return (right - here) * scale, (down - here) * scale
+
+
+def distinct(features: Iterable[Feature]) -> Iterator[Feature]:
+    """Yield each geometry once: two extracts may overlap, and a footprint must not vouch for itself."""
+    seen: set[bytes] = set()
+    for feature in features:
+        if feature.geometry is not None and feature.geometry.wkb not in seen:
+            seen.add(feature.geometry.wkb)
+            yield feature
+
+
+def rings_of(feature: Feature, placement: Placement) -> list[NDArray[np.float64]]:
+    """Return the rings of a feature, outer and inner, closed, in pixels."""
+    import shapely
+
+    shape = shapely.transform(feature.geometry, placement.to_pixels)
+    polygons = [p for p in shapely.get_parts(shape) if p.geom_type == "Polygon"]
+    return [shapely.get_coordinates(ring) for p in polygons for ring in (p.exterior, *p.interiors)]
+
+
+def _pixels(raster: Any, shot: Shot, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """Read a window in grey at `shape` (rows, columns), and which cells hold data."""
+    from rasterio.enums import Resampling
+    from rasterio.windows import Window
+
+    window = Window(*shot.cut)
+    bands = list(shot.bands)
+    data = raster.read(bands, window=window, out_shape=(len(bands), *shape), resampling=Resampling.average)
+    grey = np.nan_to_num(data.astype(np.float64).mean(0))
+    if not shot.masked:
+        return grey, None
+    return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.nearest) > 0
