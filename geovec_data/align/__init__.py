@@ -6,7 +6,7 @@ well and the footprints agree among themselves (`estimate`); else nothing is mov
 (`borrow`).
 """
 
-from geovec_data.align.borrow import borrowed, nearest
+from geovec_data.align.borrow import MOST, NEAR, borrowed, nearest
 from geovec_data.align.estimate import RADIUS, STEP, Estimate, estimate, refused
 
-__all__ = ["RADIUS", "STEP", "Estimate", "borrowed", "estimate", "nearest", "refused"]
+__all__ = ["MOST", "NEAR", "RADIUS", "STEP", "Estimate", "borrowed", "estimate", "nearest", "refused"]

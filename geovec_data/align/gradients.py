@@ -49,7 +49,9 @@ def _inner(valid: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Return the cells around which, `reach` cells in each direction, all hold data."""
     gaps = np.pad(np.cumsum(np.cumsum(np.pad(~valid, reach), 0), 1), ((1, 0), (1, 0)))
     side = 2 * reach + 1
-    inner: NDArray[np.bool_] = gaps[side:, side:] - gaps[:-side, side:] - gaps[side:, :-side] + gaps[:-side, :-side] == 0
+    inner: NDArray[np.bool_] = (
+        gaps[side:, side:] - gaps[:-side, side:] - gaps[side:, :-side] + gaps[:-side, :-side] == 0
+    )
     return inner
 
 

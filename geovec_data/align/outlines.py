@@ -55,7 +55,7 @@ def outlines_of(footprints: Sequence[Sequence[Ring]], shape: tuple[int, int]) ->
     across = (steps[:, 1] - 1j * steps[:, 0]) ** 2 / np.maximum(lengths, _SHORTEST) / n
     normal, owner = across[edge], owners[edge]
     inside = (at >= 0).all(1) & (at[:, 0] < shape[1]) & (at[:, 1] < shape[0])
-    seen = np.bincount(owner, np.abs(normal) * inside, len(footprints))
+    seen = np.bincount(owner, weights=np.abs(normal) * inside, minlength=len(footprints)).astype(np.float64)
     return Outlines(at, normal, _parted(seen)[owner], int(np.count_nonzero(seen)))
 
 

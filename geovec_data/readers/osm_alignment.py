@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from geovec_data.align import RADIUS, STEP, Estimate, borrowed, estimate, refused
 from geovec_data.placement import Placement
 from geovec_data.readers.osm_labels import Feature
+from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.readers.raster_grid import Cut
-
-Mode = Literal["off", "report", "apply"]
 
 _DEGREE = 111_195.0  # metres of a degree of latitude
 _KEPT = 4096  # estimates of a process that images around may ask for
@@ -70,7 +69,13 @@ class Aligner:
             around: the nearest images of the same source; asked only where `shot` cannot tell.
         """
         found = self._own(shot)
-        return found if found.fault is None else borrowed(found, [self._own(other) for other in around()])
+        return found if found.fault is None else borrowed(found, [*map(self._of_another, around())])
+
+    def _of_another(self, shot: Shot) -> Estimate:
+        try:
+            return self._own(shot)
+        except Unreadable as error:  # told when it is read itself
+            return refused(str(error))
 
     def _estimate(self, shot: Shot) -> Estimate:
         place = shot.placement
@@ -94,19 +99,21 @@ def drawn_at(found: Estimate, placement: Placement) -> Placement:
     return placement.window(-found.dx / across, found.dy / down, placement.width, placement.height)
 
 
-def facts_of(found: Estimate, placement: Placement, mode: Mode) -> tuple[tuple[str, str], ...]:
+def facts_of(found: Estimate, placement: Placement, applied: bool) -> tuple[tuple[str, str], ...]:
     """Return an estimate as attributes of a scene: metres east and north by which the labels must move."""
-    verdict = {"apply": "applied", "report": "measured", "off": "off"}[mode] if found.fault is None else "refused"
+    verdict = "refused" if found.fault is not None else "applied" if applied else "measured"
     east, north = _east_north(found, placement)
     facts = [("align", verdict)]
     if found.fault is not None:
         facts.append(("align_fault", found.fault))
     if found.fault is None or found.error:
         facts += [("align_east_m", f"{east:.3f}"), ("align_north_m", f"{north:.3f}")]
-        facts += [("align_error_m", f"{found.error:.3f}"), ("align_rival", f"{found.rival:.3f}")]
-    facts.append(("align_footprints", str(found.footprints)))
+        facts.append(("align_error_m", f"{found.error:.3f}"))
     if found.lent_by:
         facts.append(("align_lent_by", str(found.lent_by)))
+    elif found.error:
+        facts.append(("align_rival", f"{found.rival:.3f}"))
+    facts.append(("align_footprints", str(found.footprints)))
     return tuple(facts)
 
 
@@ -143,8 +150,7 @@ def rings_of(feature: Feature, placement: Placement) -> list[NDArray[np.float64]
     return [shapely.get_coordinates(ring) for p in polygons for ring in (p.exterior, *p.interiors)]
 
 
-def _pixels(raster: Any, shot: Shot, shape: tuple[int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+def _pixels(raster: Any, shot: Shot, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
     """Read a window in grey at `shape` (rows, columns), and which cells hold data."""
     from rasterio.enums import Resampling
     from rasterio.windows import Window

@@ -106,6 +106,17 @@ class OsmScenes:
         found: list[Feature] = self.index.query(footprint_of(placement).bounds)
         return found
 
+    def buildings(self, placement: Placement) -> Iterator[Feature]:
+        """Yield the footprints of buildings whose bounds touch an image, whatever keys are wanted."""
+        from geovec_data.readers.osm_regions import RegionOptions, entry_for
+
+        wanted = RegionOptions(keys=KEYS, default=self._options.default_category)
+        for feature in self.features(placement):
+            if feature.form == "area" and feature.geometry is not None:
+                entry = entry_for(feature, wanted)
+                if entry is not None and "building" in entry.label:
+                    yield feature
+
     def scene(self, chip: Chip, features: Sequence[Feature]) -> Iterator[Scene | Reject]:
         """Make the scene of a chip that the labels cover, after what the map loses there.
 
@@ -113,11 +124,13 @@ class OsmScenes:
             chip: the image and its place.
             features: those whose bounds touch it.
         """
-        placement = chip.placement
+        placement, drawn = chip.placement, chip.drawn or chip.placement
+        if drawn != placement:
+            features = self.features(drawn)
         for feature in features:
-            if feature.fault and not self._is_setting(feature, placement):
+            if feature.fault and not self._is_setting(feature, drawn):
                 yield self.reject(chip.key, "broken_area", f"{feature.name}: {feature.fault}", "region")
-        fields, losses = self._surveyor.look(features, placement, chip.seen)
+        fields, losses = self._surveyor.look(features, drawn, chip.seen)
         for code, detail in losses:
             yield self.reject(chip.key, code, detail, "region")
         lon, lat = placement.center()

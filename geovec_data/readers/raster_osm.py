@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +15,10 @@ from geovec_data.osm.tags import table_hash
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.readers.imagery import Imagery
+from geovec_data.readers.osm_alignment import Aligner, Shot, drawn_at, facts_of
 from geovec_data.readers.osm_coverage import require_overlap
 from geovec_data.readers.osm_labels import label_files
+from geovec_data.readers.osm_neighbours import windows_around, with_neighbours
 from geovec_data.readers.osm_options import RasterOsmOptions
 from geovec_data.readers.osm_scenes import Chip, OsmScenes
 from geovec_data.readers.raster_file import Header, header, opened
@@ -64,6 +67,10 @@ class RasterOsm(Reader):
     def _imagery(self) -> Imagery:
         return Imagery(self.root, self.options.files, self.options.images)
 
+    @cached_property
+    def _aligner(self) -> Aligner:
+        return Aligner(lambda name: opened(confine(self.root, name), self.root), self._scenes.buildings)
+
     def entries(self) -> Iterator[Entry]:
         """List the images; of a large raster, its rows of windows.
 
@@ -78,7 +85,8 @@ class RasterOsm(Reader):
         self._scenes.require_labels()
         located = (self._located(n) for n in self._imagery.names)
         require_overlap(located, self._scenes.coverage, self.root, self._scenes.labels)
-        yield from self._imagery.entries(self._divided)
+        found = self._imagery.entries(self._divided)
+        yield from found if self.options.align == "off" else with_neighbours(found, self._whole)
 
     def _located(self, name: str) -> Placement | str:
         try:
@@ -87,6 +95,14 @@ class RasterOsm(Reader):
         except (NoGeoreference, Unreadable, TooCoarse, BadImage) as error:
             return f"{name}: {error}"
         return placement
+
+    def _whole(self, name: str) -> Placement | None:
+        """Place an image that is one chip."""
+        try:
+            placement, _ = self._place(name)
+            return placement if len(self._rows(placement)) == 1 == len(self._rows(placement)[0].starts) else None
+        except (NoGeoreference, Unreadable, TooCoarse, BadImage):
+            return None
 
     def _divided(self, name: str) -> tuple[Row, ...]:
         try:
@@ -117,11 +133,14 @@ class RasterOsm(Reader):
                 windows = [w for row in cut for w in row.windows()]
             with opened(self.root / part["raster"], self.root) as raster:
                 for window in windows:
-                    yield from self._chip(part["raster"], raster, head, placement, window)
+                    yield from self._chip(part, raster, head, placement, window)
         except (NoGeoreference, Unreadable, TooCoarse, BadImage) as error:
             yield self._scenes.reject(entry.key, _code(error), str(error))
 
-    def _chip(self, name: str, raster: Any, head: Header, whole: Placement, window: Window) -> Iterator[Scene | Reject]:
+    def _chip(
+        self, part: Mapping[str, Any], raster: Any, head: Header, whole: Placement, window: Window
+    ) -> Iterator[Scene | Reject]:
+        name: str = part["raster"]
         x0, y0, width, height = window.cut
         single = (width, height) == (whole.width, whole.height)
         key = name if single else f"{name}#{x0},{y0},{x0 + width},{y0 + height}"
@@ -135,12 +154,37 @@ class RasterOsm(Reader):
             return
         try:
             picture = self._pictures.of(name, raster, head, whole, window)
+            drawn, facts = self._aligned(part, head, whole, window, placement)
         except (Unreadable, BadImage) as error:
             yield self._scenes.reject(key, _code(error), str(error))
             return
         cut = None if single else (float(x0), float(y0), float(x0 + width), float(y0 + height))
-        chip = Chip(key, name, placement, cut, picture.data, picture.attributes, picture.seen)
+        chip = Chip(key, name, placement, cut, picture.data, (*picture.attributes, *facts), picture.seen, drawn)
         yield from self._scenes.scene(chip, features)
+
+    def _aligned(
+        self, part: Mapping[str, Any], head: Header, whole: Placement, window: Window, placement: Placement
+    ) -> tuple[Placement | None, tuple[tuple[str, str], ...]]:
+        """Return where the labels of a chip are drawn, if not where it lies, and what is kept of the estimate."""
+        if self.options.align == "off":
+            return None, ()
+        shot = _shot(part["raster"], head, whole, window)
+        found = self._aligner.estimate(shot, lambda: self._around(part, head, whole, window))
+        moves = self.options.align == "apply" and found.fault is None
+        return drawn_at(found, placement) if moves else None, facts_of(found, placement, moves)
+
+    def _around(self, part: Mapping[str, Any], head: Header, whole: Placement, window: Window) -> Iterator[Shot]:
+        for other in windows_around(window, self._rows(whole), whole):
+            yield _shot(part["raster"], head, whole, other)
+        for name in part.get("around", ()):
+            with suppress(NoGeoreference, Unreadable, BadImage):  # told when it is read itself
+                placement, own = self._place(name)
+                cut = (0, 0, placement.width, placement.height)
+                yield _shot(name, own, placement, Window(cut, placement.width, placement.height))
+
+
+def _shot(name: str, head: Header, whole: Placement, window: Window) -> Shot:
+    return Shot(name, window.cut, whole.window(*window.cut), head.bands, head.masked)
 
 
 def _code(error: Exception) -> str:
