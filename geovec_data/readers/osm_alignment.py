@@ -69,13 +69,7 @@ class Aligner:
             around: the nearest images of the same source; asked only where `shot` cannot tell.
         """
         found = self._own(shot)
-        return found if found.fault is None else borrowed(found, [*map(self._of_another, around())])
-
-    def _of_another(self, shot: Shot) -> Estimate:
-        try:
-            return self._own(shot)
-        except Unreadable as error:  # told when it is read itself
-            return refused(str(error))
+        return found if found.fault is None else borrowed(found, [*map(self._own, around())])
 
     def _estimate(self, shot: Shot) -> Estimate:
         place = shot.placement
@@ -88,8 +82,11 @@ class Aligner:
         left, over = math.ceil(RADIUS / across), math.ceil(RADIUS / down)
         wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
         footprints = [[ring * scale for ring in rings_of(f, place)] for f in distinct(self._footprints(wide))]
-        with self._opened(shot.name) as raster:
-            grey, valid = _pixels(raster, shot, (rows, columns))
+        try:
+            with self._opened(shot.name) as raster:
+                grey, valid = _pixels(raster, shot, (rows, columns))
+        except Unreadable as error:  # as GDAL shrinks, it may touch broken parts of a VRT that the window does not
+            return refused(str(error))
         return estimate(grey, step, footprints, valid)
 
 
@@ -112,7 +109,7 @@ def facts_of(found: Estimate, placement: Placement, applied: bool) -> tuple[tupl
     if found.lent_by:
         facts.append(("align_lent_by", str(found.lent_by)))
     elif found.error:
-        facts.append(("align_rival", f"{found.rival:.3f}"))
+        facts += [("align_rival", f"{found.rival:.3f}"), ("align_height", f"{found.height:.2f}")]
     facts.append(("align_footprints", str(found.footprints)))
     return tuple(facts)
 

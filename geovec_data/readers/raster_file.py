@@ -81,11 +81,13 @@ def opened(path: Path, vrt_root: Path | None = None) -> Iterator[Any]:
 def readable(name: str) -> Iterator[None]:
     """Turn what GDAL says of broken files into `Unreadable`."""
     from rasterio._err import CPLE_BaseError  # what GDAL says of broken tags; rasterio lets it through as it is
+    from rasterio.crs import CRS
     from rasterio.errors import RasterioError
 
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:
+        CRS.from_epsg(4326)  # clears GDAL's last error: rasterio would report it at the next harmless question
         said = error.__cause__ if isinstance(error.__cause__, CPLE_BaseError) else error
         raise Unreadable(f"{name} cannot be read: {said}") from error
 
