@@ -10,27 +10,41 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from geovec_train.loss import MaskedInfoNCE, masked_infonce
+from geovec_train.loss import MaskedInfoNCE, masked_infonce, matryoshka
 from geovec_train.tiny import build_tiny
 
 
-def plain_loss(queries: Tensor, candidates: Tensor, plan: dict[str, Tensor], scale: float, symmetric: bool) -> float:
+def plain_loss(
+    queries: Tensor, candidates: Tensor, plan: dict[str, Tensor], scale: float, symmetric: bool, hardness: float = 0.0
+) -> float:
     """InfoNCE by loops over lists of numbers."""
-    score = [
-        [scale * sum(a * b for a, b in zip(q, c, strict=True)) for c in candidates.tolist()] for q in queries.tolist()
-    ]
+    cosine = [[sum(a * b for a, b in zip(q, c, strict=True)) for c in candidates.tolist()] for q in queries.tolist()]
     positive = plan["positive"].tolist()
-    directions = []
+    batch, width = len(queries), len(candidates)
+    also = plan.get("forward_also", torch.zeros(batch, width)).bool()
+    also_back = plan.get("backward_also", torch.zeros(batch, batch)).bool()
+
+    def mean(of: list[float]) -> float:
+        return sum(of) / len(of)
+
+    def one(right: list[float], wrong: list[float]) -> float:
+        """Mean over positives of -log(e^s / (e^s + the negatives' weighted sum))."""
+        weights = [math.exp(hardness * w) for w in wrong]
+        weighted = sum(w / mean(weights) * math.exp(scale * c) for w, c in zip(weights, wrong, strict=True))
+        return mean([-math.log(math.exp(scale * r) / (math.exp(scale * r) + weighted)) for r in right])
+
     forward, backward = [], []
     for i, p in enumerate(positive):
-        allowed = [c for c in range(len(candidates)) if plan["forward"][i][c]]
-        if len(allowed) > 1:
-            forward.append(-math.log(math.exp(score[i][p]) / sum(math.exp(score[i][c]) for c in allowed)))
-        allowed = [j for j in range(len(queries)) if plan["backward"][i][j]]
-        if len(allowed) > 1:
-            backward.append(-math.log(math.exp(score[i][p]) / sum(math.exp(score[j][p]) for j in allowed)))
+        wrong = [cosine[i][c] for c in range(width) if plan["forward"][i][c] and c != p]
+        right = [cosine[i][p]] + [cosine[i][c] for c in range(width) if also[i][c]]
+        if wrong:
+            forward.append(one(right, wrong))
+        wrong = [cosine[j][p] for j in range(batch) if plan["backward"][i][j] and j != i]
+        right = [cosine[i][p]] + [cosine[j][p] for j in range(batch) if also_back[i][j]]
+        if wrong:
+            backward.append(one(right, wrong))
     directions = [forward, backward] if symmetric else [forward]
-    return sum(sum(d) / len(d) if d else 0.0 for d in directions) / len(directions)
+    return sum(mean(d) if d else 0.0 for d in directions) / len(directions)
 
 
 def random_plan(seed: int, batch: int, candidates: int) -> dict[str, Tensor]:
@@ -45,6 +59,12 @@ def random_plan(seed: int, batch: int, candidates: int) -> dict[str, Tensor]:
     return {"positive": positive, "forward": forward, "backward": backward}
 
 
+def with_further_positives(plan: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    more = {n: (torch.rand(plan[n].shape, generator=g) < 0.3) & ~plan[n] for n in ("forward", "backward")}
+    return plan | {f"{n}_also": v for n, v in more.items()}
+
+
 def unit(seed: int, rows: int, dim: int = 5) -> Tensor:
     g = torch.Generator().manual_seed(seed)
     return torch.nn.functional.normalize(torch.randn(rows, dim, generator=g, dtype=torch.float64), dim=1)
@@ -57,6 +77,51 @@ def test_loss_equals_the_plain_one(seed: int, symmetric: bool) -> None:
     expected = plain_loss(queries, candidates, plan, 9.0, symmetric)
     found = masked_infonce(queries, candidates, plan, torch.tensor(9.0, dtype=torch.float64), symmetric)
     assert float(found) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("hardness", [0.0, 2.5])
+@pytest.mark.parametrize("further", [True, False])
+def test_further_positives_and_hardness_equal_the_plain_ones(seed: int, hardness: float, further: bool) -> None:
+    queries, candidates, plan = unit(seed, 7), unit(seed + 100, 11), random_plan(seed, 7, 11)
+    if further:
+        plan = with_further_positives(plan, seed)
+        assert plan["forward_also"].any()
+    scale = torch.tensor(9.0, dtype=torch.float64)
+    found = masked_infonce(queries, candidates, plan, scale, True, hardness)
+    assert float(found) == pytest.approx(plain_loss(queries, candidates, plan, 9.0, True, hardness), abs=1e-9)
+    masked = {k: v for k, v in plan.items() if not k.endswith("_also")}
+    if further or hardness:
+        assert abs(float(found) - plain_loss(queries, candidates, masked, 9.0, True)) > 1e-3
+
+
+def test_masking_and_counting_as_positive_give_different_gradients() -> None:
+    plan = with_further_positives(random_plan(0, 7, 11), 0)
+    masked = {k: v for k, v in plan.items() if not k.endswith("_also")}
+    plan["forward_also"][:, 10], plan["forward"][:, 10] = True, False
+    masked["forward"] = plan["forward"]
+    plan["positive"] = masked["positive"] = plan["positive"].clamp(max=9)
+    rows = torch.arange(7)
+    plan["forward"][rows, plan["positive"]] = True
+    plan["forward_also"][rows, plan["positive"]] = False
+    for which, pulled in ((plan, True), (masked, False)):
+        candidates = unit(5, 11).requires_grad_()
+        scale = torch.tensor(9.0, dtype=torch.float64)
+        torch.autograd.backward(masked_infonce(unit(4, 7), candidates, which, scale, False))
+        assert candidates.grad is not None
+        assert bool(candidates.grad[10].abs().max() > 0) is pulled
+
+
+@pytest.mark.parametrize("dims", [(2,), (2, 4)])
+def test_matryoshka_is_the_mean_over_prefixes(dims: tuple[int, ...]) -> None:
+    queries, candidates, plan = unit(3, 7), unit(103, 11), random_plan(3, 7, 11)
+
+    def cut(vectors: Tensor, n: int) -> Tensor:
+        return torch.stack([v[:n] / math.sqrt(sum(x * x for x in v[:n].tolist())) for v in vectors])
+
+    expected = [plain_loss(cut(queries, n), cut(candidates, n), plan, 9.0, True) for n in (5, *dims)]
+    found = matryoshka(queries, candidates, plan, torch.tensor(9.0, dtype=torch.float64), True, 0.0, dims)
+    assert float(found) == pytest.approx(sum(expected) / len(expected), abs=1e-9)
 
 
 def test_masked_pairs_get_no_gradient() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geovec_train.data import TrainSet
+from geovec_train.keys import ItemKeys
 from geovec_train.ragged import Ragged
 
 
@@ -38,6 +39,13 @@ def random_trainset(
         item_key=item_key,
         item_image=item_image,
         item_alone=(rng.random(items) < 0.4) & (item_image >= 0),
+        item_keys=ItemKeys(
+            klass=rng.integers(-1, 5, items),
+            image=item_image,
+            box=_boxes(rng, items),
+            place=np.where(rng.random((items, 1)) < 0.7, rng.normal(0, 0.02, (items, 2)), np.nan),
+            reach=rng.uniform(0, 900, items) * (rng.random(items) < 0.7),
+        ),
         images=[f"s{n}" for n in range(scenes)],
         known=np.unique(np.array(codes, dtype=np.int64)),
         keys=key_names,
@@ -48,3 +56,8 @@ def random_trainset(
 def _ragged(rows: list[np.ndarray]) -> Ragged:
     numbers = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
     return Ragged.of(numbers, np.concatenate(rows).astype(np.int64), len(rows))
+
+
+def _boxes(rng: np.random.Generator, items: int) -> np.ndarray:
+    corner, size = rng.uniform(0, 30, (items, 2)), rng.uniform(5, 60, (items, 2))
+    return np.where(rng.random((items, 1)) < 0.7, np.concatenate([corner, corner + size], axis=1), np.nan)

@@ -15,6 +15,7 @@ from geovec_data.records import Segments
 from geovec_data.render import Codecs, parts, to_message, to_text
 from geovec_train.data import TrainSet
 from geovec_train.inputs import Pixels
+from geovec_train.mask_options import MaskOptions
 from geovec_train.masks import allowed
 from geovec_train.pictures import TURNS, PictureCache, may_turn, turned
 from geovec_train.ragged import Ints
@@ -37,6 +38,7 @@ class BatchMaker:
         preprocess: the model's, messages (or strings) → features.
         messages: whether the model takes messages; else it gets the plain text or picture, without instruction.
         augment: turn images where no box, coordinate or word of direction forbids it.
+        mask: what is known to be right by which key, and what it counts as.
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class BatchMaker:
         preprocess: Callable[[list[Any]], dict[str, Any]],
         messages: bool,
         augment: bool,
+        mask: MaskOptions,
     ) -> None:
         self.dataset, self.train, self.schedule = dataset, train, schedule
         self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
-        self._messages, self._augment = messages, augment
+        self._messages, self._augment, self._mask = messages, augment, mask
         self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
 
     def _read_segments(self, item: int) -> Segments:
@@ -71,7 +74,7 @@ class BatchMaker:
             [self.schedule.positive(int(e), int(n)) for e, n in zip(examples, epochs, strict=True)], dtype=np.int64
         )
         candidates = self._candidates(step, examples, positives)
-        column, forward, backward = allowed(self.train, examples, positives, candidates)
+        masks = allowed(self.train, examples, positives, candidates, self._mask)
         queries: list[Entry] = [(self.train.instruction[e], int(self.train.query[e])) for e in examples]
         targets: list[Entry] = [("", int(c)) for c in candidates]
         turns = self._turns(step, examples, positives) if self._augment else {}
@@ -84,9 +87,11 @@ class BatchMaker:
             "plan": {
                 "query": torch.tensor([row[q] for q in queries]),
                 "candidate": torch.tensor([row[t] for t in targets]),
-                "positive": torch.from_numpy(column),
-                "forward": torch.from_numpy(forward),
-                "backward": torch.from_numpy(backward),
+                "positive": torch.from_numpy(masks.column),
+                "forward": torch.from_numpy(masks.forward),
+                "backward": torch.from_numpy(masks.backward),
+                "forward_also": torch.from_numpy(masks.forward_also),
+                "backward_also": torch.from_numpy(masks.backward_also),
             },
             "examples": [self.train.ids[e] for e in examples],
         }

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from geovec_train.mask_options import MaskOptions
 from geovec_train.mine_options import MineOptions, interval
 
 TINY = "tiny"
@@ -37,6 +38,13 @@ class TrainConfig(BaseModel):
     clip: float = Field(1.0, ge=0, description="gradient norm limit; 0: none")
     temperature: float = Field(0.07, gt=0.01, description="InfoNCE temperature at the start")
     learn_temperature: bool = Field(True, description="train the temperature too")
+    hardness: float = Field(
+        0.0, ge=0, description="negatives weigh exp(hardness · cosine) against one another; 0: all alike"
+    )
+    matryoshka: tuple[int, ...] = Field(
+        (), description="also train the first so many numbers of a vector, e.g. matryoshka=[32,64]"
+    )
+    mask: MaskOptions = Field(default_factory=MaskOptions, description="what is known to be right, and counts as what")
     symmetric: bool = Field(True, description="also score each target against the queries")
     negatives: str | None = Field(
         None, description="mining run to take negatives from, or none; null: the only run when there is one"

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
+from geovec_train.keys import ItemKeys, item_keys
 from geovec_train.ragged import Ints, Numbers, Ragged
 from geovec_train.runs import mined
 
@@ -37,6 +38,7 @@ class TrainSet:
         item_key: (items,) content key: equal for texts that differ in no word.
         item_image: (items,) image number, -1 for none.
         item_alone: (items,) whether the item is an image and nothing else.
+        item_keys: what the items show.
         images: image ids.
         known: sorted codes ``key a · keys + key b`` of the pairs known to belong together, in both orders.
         keys: number of keys.
@@ -59,6 +61,7 @@ class TrainSet:
     item_key: Ints
     item_image: Ints
     item_alone: NDArray[np.bool_]
+    item_keys: ItemKeys
     images: list[str]
     known: Ints
     keys: int
@@ -73,14 +76,13 @@ class TrainSet:
             np.concatenate([self.query, self.positives.values, self.negatives.values, *self.pool.values()])
         )
 
-    def related(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
-        """Tell for item numbers (broadcast) whether they are one content or known to belong together."""
-        ka, kb = self.item_key[a], self.item_key[b]
-        code = ka * self.keys + kb
+    def known_pair(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
+        """Tell for item numbers (broadcast) whether they are known to belong together."""
+        code = self.item_key[a] * self.keys + self.item_key[b]
         if not len(self.known):
-            return np.asarray(ka == kb)
+            return np.zeros(code.shape, dtype=bool)
         at = np.minimum(np.searchsorted(self.known, code), len(self.known) - 1)
-        return np.asarray((self.known[at] == code) | (ka == kb))
+        return np.asarray(self.known[at] == code)
 
 
 def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_per_query: int) -> TrainSet:
@@ -156,6 +158,7 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
         item_key=item_key,
         item_image=item_image,
         item_alone=np.array([m == "image" for m in facts["modality"]], dtype=bool),
+        item_keys=item_keys(dataset, items.names, a, b),
         images=images.names,
         known=known,
         keys=count,

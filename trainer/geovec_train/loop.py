@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
 from geovec_data.progress import say
 from geovec_data.render import Codecs
 from geovec_train.batches import BatchMaker
@@ -56,7 +57,10 @@ def make_trainer(
         learn_temperature=config.learn_temperature,
         symmetric=config.symmetric,
         mini_batch=config.mini_batch,
+        hardness=config.hardness,
+        dims=config.matryoshka,
     )
+    _check_dims(config, model)
 
     def snapshot(folder: Path) -> None:
         save_model(model, folder)
@@ -80,6 +84,13 @@ def make_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer, curve
+
+
+def _check_dims(config: TrainConfig, model: SentenceTransformer) -> None:
+    whole = model.get_embedding_dimension()
+    for n in config.matryoshka:
+        if whole is not None and not 0 < n < whole:
+            raise UserError(f"matryoshka={n}: vectors of this model have {whole} numbers; give fewer, and 1 or more")
 
 
 def _refresher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,35 +15,76 @@ Plan = dict[str, Tensor]
 MAX_SCALE = 100.0  # temperature 0.01, as CLIP limits it
 
 
-def masked_infonce(queries: Tensor, candidates: Tensor, plan: Plan, scale: Tensor, symmetric: bool) -> Tensor:
-    """Return the mean of -log softmax(positive | allowed candidates), over examples that have a negative at all.
+def masked_infonce(
+    queries: Tensor, candidates: Tensor, plan: Plan, scale: Tensor, symmetric: bool, hardness: float = 0.0
+) -> Tensor:
+    """Return the mean of -log softmax(positive | its negatives), over examples that have a negative at all.
+
+    Where there are further positives (``forward_also``, ``backward_also``), an example's loss is the mean over its
+    positives, each against the negatives alone: positives never push one another away. (The mean of logarithms is that
+    of arXiv 2004.11362, whose denominator has the other positives too.)
 
     Args:
         queries: (batch, dim) unit vectors.
         candidates: (candidates, dim) unit vectors: the examples' positives and the mined negatives.
-        plan: ``positive`` (batch,), ``forward`` (batch, candidates) and ``backward`` (batch, batch), as
-            `geovec_train.masks.allowed` gives them.
+        plan: ``positive`` (batch,), ``forward`` and ``forward_also`` (batch, candidates), ``backward`` and
+            ``backward_also`` (batch, batch), as `geovec_train.masks.Masks` has them; what is ``also`` can be absent.
         scale: 1 / temperature.
         symmetric: also score each positive against the queries, and average both directions.
+        hardness: negatives of an example weigh exp(hardness · cosine), 1 on average (arXiv 2010.04592); 0: all alike.
 
     Returns:
         The loss; 0 when no example has a negative.
     """
-    scores = scale * queries @ candidates.T
-    forward = _direction(scores, plan["forward"], plan["positive"])
+    cosines = queries @ candidates.T
+    forward = _direction(cosines, scale, plan["forward"], plan["positive"], plan.get("forward_also"), hardness)
     if not symmetric:
         return forward
     rows = torch.arange(len(queries), device=queries.device)
-    backward = _direction(scores[:, plan["positive"]].T, plan["backward"], rows)
+    own = cosines[:, plan["positive"]].T
+    backward = _direction(own, scale, plan["backward"], rows, plan.get("backward_also"), hardness)
     return (forward + backward) / 2
 
 
-def _direction(scores: Tensor, mask: Tensor, positive: Tensor) -> Tensor:
-    scores = scores.masked_fill(~mask, -torch.inf)
-    each = F.cross_entropy(scores, positive, reduction="none")
-    contested = mask.sum(dim=1) > 1
-    # an example without a negative has loss 0 and would only dilute the mean
-    return each[contested].mean() if bool(contested.any()) else (each * 0.0).sum()
+def _direction(
+    cosines: Tensor, scale: Tensor, mask: Tensor, positive: Tensor, also: Tensor | None, hardness: float
+) -> Tensor:
+    """Return the loss of the rows; `mask` has their positive and their negatives, `also` their further positives."""
+    contested = mask.sum(dim=1) > 1  # an example without a negative has loss 0 and would only dilute the mean
+    if not bool(contested.any()):
+        return (cosines * 0.0).sum()
+    scores = scale * cosines
+    if not hardness and (also is None or not bool(also.any())):
+        each = F.cross_entropy(scores.masked_fill(~mask, -torch.inf), positive, reduction="none")
+        return each[contested].mean()
+    right = F.one_hot(positive, mask.shape[1]).bool()
+    negative = (mask & ~right)[contested]
+    right = (right if also is None else right | also)[contested]
+    scores = scores[contested]
+    logits = scores.masked_fill(~negative, -torch.inf)
+    if hardness:
+        weight = (hardness * cosines.detach()[contested]).masked_fill(~negative, -torch.inf)
+        mean = weight.logsumexp(dim=1, keepdim=True) - negative.sum(dim=1, keepdim=True).to(weight.dtype).log()
+        logits = (scores + weight - mean).masked_fill(~negative, -torch.inf)
+    each = F.softplus(logits.logsumexp(dim=1, keepdim=True) - scores)
+    return (each.masked_fill(~right, 0.0).sum(dim=1) / right.sum(dim=1)).mean()
+
+
+def matryoshka(
+    queries: Tensor,
+    candidates: Tensor,
+    plan: Plan,
+    scale: Tensor,
+    symmetric: bool,
+    hardness: float,
+    dims: Sequence[int],
+) -> Tensor:
+    """Return the mean of `masked_infonce` over the vectors and over their first `dims` numbers, made unit again."""
+    losses = [masked_infonce(queries, candidates, plan, scale, symmetric, hardness)]
+    for n in dims:
+        q, c = (F.normalize(v[:, :n], dim=1) for v in (queries, candidates))
+        losses.append(masked_infonce(q, c, plan, scale, symmetric, hardness))
+    return torch.stack(losses).mean()
 
 
 class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
@@ -53,6 +95,8 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         temperature: where the temperature starts.
         learn_temperature: whether it is trained.
         symmetric: see `masked_infonce`.
+        hardness: see `masked_infonce`.
+        dims: see `matryoshka`; empty: the whole vectors alone.
         mini_batch: items embedded at a time, with gradients cached (GradCache, arXiv 2101.06983), so that memory
             does not grow with the batch; 0: the whole batch at once. Gradients are equal.
     """
@@ -61,14 +105,22 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
     log_scale: nn.Parameter
 
     def __init__(
-        self, model: Any, *, temperature: float, learn_temperature: bool, symmetric: bool, mini_batch: int
+        self,
+        model: Any,
+        *,
+        temperature: float,
+        learn_temperature: bool,
+        symmetric: bool,
+        mini_batch: int,
+        hardness: float = 0.0,
+        dims: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.model = model
         self.log_scale = nn.Parameter(
             torch.tensor(math.log(1 / temperature), dtype=torch.float32), requires_grad=learn_temperature
         )
-        self.symmetric = symmetric
+        self.symmetric, self.hardness, self.dims = symmetric, hardness, tuple(dims)
         self.mini_batch_size = mini_batch
         self.uses_gradient_cache = mini_batch > 0
 
@@ -98,7 +150,8 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         assert labels is not None
         items = torch.cat([part for group in reps for part in group]).float()
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
-        loss = masked_infonce(items[labels["query"]], items[labels["candidate"]], labels, scale, self.symmetric)
+        queries, candidates = items[labels["query"]], items[labels["candidate"]]
+        loss = matryoshka(queries, candidates, labels, scale, self.symmetric, self.hardness, self.dims)
         if with_backward:
             torch.autograd.backward(loss)
             loss = loss.detach()

@@ -122,6 +122,7 @@ def make_batches(
         preprocess=model.preprocess,
         messages="message" in model.modalities,
         augment=config.augment,
+        mask=config.mask,
     )
 
 
