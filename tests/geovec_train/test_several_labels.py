@@ -54,12 +54,12 @@ def test_in_a_batch_the_negatives_are_the_classes_that_do_not_hold(dataset: Data
         drawn = [sorted(right(train, e))[turn % len(right(train, e))] for e in examples]
         positives = np.array(drawn)
         candidates = np.unique(positives)
-        column, forward, backward = allowed(train, examples, positives, candidates)
+        masks = allowed(train, examples, positives, candidates)
         for i, e in enumerate(examples):
             for c, item in enumerate(candidates):
-                assert forward[i, c] == (item not in right(train, e) or c == column[i])
+                assert masks.forward[i, c] == (item not in right(train, e) or c == masks.column[i])
             for j, f in enumerate(examples):
-                assert backward[i, j] == (positives[i] not in right(train, f) or i == j)
+                assert masks.backward[i, j] == (positives[i] not in right(train, f) or i == j)
 
 
 def test_every_class_that_holds_counts_as_right(dataset: Dataset) -> None:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from geovec_data.dataset import Dataset
+from geovec_data.errors import GeoVecError
 from geovec_data.records import Segments
 from geovec_data.render import Codecs, parts, to_message, to_text
 from geovec_train.data import TrainSet
@@ -19,6 +20,7 @@ from geovec_train.mask_options import MaskOptions
 from geovec_train.masks import allowed
 from geovec_train.pictures import TURNS, PictureCache, may_turn, turned
 from geovec_train.ragged import Ints
+from geovec_train.ranks import Ranks
 from geovec_train.sampler import Schedule
 
 Entry = tuple[str, int]  # instruction id, empty for a target; item number
@@ -39,6 +41,7 @@ class BatchMaker:
         messages: whether the model takes messages; else it gets the plain text or picture, without instruction.
         augment: turn images where no box, coordinate or word of direction forbids it.
         mask: what is known to be right by which key, and what it counts as.
+        ranks: the processes that encode a batch together: each its share of the items.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class BatchMaker:
         messages: bool,
         augment: bool,
         mask: MaskOptions,
+        ranks: Ranks = Ranks(),
     ) -> None:
         self.dataset, self.train, self.schedule = dataset, train, schedule
         self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
         self._messages, self._augment, self._mask = messages, augment, mask
+        self._ranks = ranks
         self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
 
     def _read_segments(self, item: int) -> Segments:
@@ -78,13 +83,16 @@ class BatchMaker:
         queries: list[Entry] = [(self.train.instruction[e], int(self.train.query[e])) for e in examples]
         targets: list[Entry] = [("", int(c)) for c in candidates]
         turns = self._turns(step, examples, positives) if self._augment else {}
-        groups = self._groups(list(dict.fromkeys([*queries, *targets])))
+        shares = self._shares(self._groups(list(dict.fromkeys([*queries, *targets]))))
+        order = [entry for share in shares for group in share for entry in group]
+        own = shares[self._ranks.rank]
         # one object for one picture, so that the encoder sees it once however many regions of it are asked for
         picture = cache(lambda image: turned(self._pictures.get(image), turns.get(image, 0)))
-        row = {entry: n for n, entry in enumerate(entry for group in groups for entry in group)}
+        row = {entry: n for n, entry in enumerate(order)}
         return {
-            "features": [self._preprocess([self._input(entry, picture) for entry in group]) for group in groups],
+            "features": [self._preprocess([self._input(entry, picture) for entry in group]) for group in own],
             "plan": {
+                "shares": torch.tensor([sum(map(len, share)) for share in shares]),
                 "query": torch.tensor([row[q] for q in queries]),
                 "candidate": torch.tensor([row[t] for t in targets]),
                 "positive": torch.from_numpy(masks.column),
@@ -113,6 +121,18 @@ class BatchMaker:
         text = [e for e in entries if self.train.item_image[e[1]] < 0]
         seen = [e for e in entries if self.train.item_image[e[1]] >= 0]
         return [group for group in (text, seen) if group]
+
+    def _shares(self, groups: list[list[Entry]]) -> list[list[list[Entry]]]:
+        """Part the items among the processes: of each group, neighbours to one, so that a picture is seen by few."""
+        world = self._ranks.world
+        cuts = [[len(group) * r // world for r in range(world + 1)] for group in groups]
+        shares = [[g[c[r] : c[r + 1]] for g, c in zip(groups, cuts, strict=True)] for r in range(world)]
+        shares = [[group for group in share if group] for share in shares]
+        if not all(shares):
+            raise GeoVecError(
+                f"a batch has only {sum(map(len, groups))} different items for {world} processes: raise batch"
+            )
+        return shares
 
     def _turns(self, step: int, examples: Ints, positives: Ints) -> dict[str, int]:
         """Return a turn for each image of the batch that every example showing it permits."""

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from geovec_data.progress import LOG_EVERY_S, say
 from geovec_train.loader import Ahead
 from geovec_train.loss import MaskedInfoNCE
+from geovec_train.ranks import Ranks
 
 LOG_FILE = "log.jsonl"
 
@@ -26,9 +27,11 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         batches: tells how long the steps waited for data.
         loss: tells the temperature.
         batch: examples of a batch.
+        ranks: the processes of the run; the first of them writes.
     """
 
-    def __init__(self, out: Path, batches: Ahead, loss: MaskedInfoNCE, batch: int) -> None:
+    def __init__(self, out: Path, batches: Ahead, loss: MaskedInfoNCE, batch: int, ranks: Ranks) -> None:
+        self._ranks = ranks
         self._out, self._batches, self._loss, self._batch = out, batches, loss, batch
         self._bar: Any = None
         self._last = 0.0
@@ -39,6 +42,8 @@ class Curve(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Open the log; lines after the step that is gone on from are dropped: they are made again."""
+        if not self._ranks.first:
+            return
         from torch.utils.tensorboard.writer import SummaryWriter
 
         file = self._out / LOG_FILE
@@ -65,7 +70,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Write a point of the curve."""
-        if not logs or "loss" not in logs or state.global_step == self._at:
+        if not self._ranks.first or not logs or "loss" not in logs or state.global_step == self._at:
             return
         now = self._clock()
         span = max(now - self._mark, 1e-9)
@@ -109,7 +114,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             facts: JSON values.
         """
         file = self._out / LOG_FILE
-        if any(r["step"] == step and kind in r for r in read_log(file)):
+        if not self._ranks.first or any(r["step"] == step and kind in r for r in read_log(file)):
             return
         with file.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"step": step, kind: facts}) + "\n")

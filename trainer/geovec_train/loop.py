@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
-from geovec_data.progress import say
 from geovec_data.render import Codecs
 from geovec_train.batches import BatchMaker
 from geovec_train.config import TrainConfig
 from geovec_train.data import TrainSet
 from geovec_train.mine_options import interval
+from geovec_train.ranks import Ranks
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -30,6 +30,7 @@ def make_trainer(
     model: SentenceTransformer,
     codecs: Codecs,
     maker: BatchMaker,
+    ranks: Ranks,
     swap: Callable[[TrainSet], None],
 ) -> tuple[Trainer, Curve]:
     """Return the trainer and its curve.
@@ -40,6 +41,7 @@ def make_trainer(
         model: what is trained.
         codecs: how boxes and coordinates become text.
         maker: makes the batches.
+        ranks: the processes of the run.
         swap: takes the train split with new negatives.
     """
     from transformers.trainer_callback import PrinterCallback
@@ -68,7 +70,7 @@ def make_trainer(
     def report(step: int, facts: dict[str, Any]) -> None:
         curve.event(step, "refresh", facts)
 
-    refresher = _refresher(config, dataset, codecs, maker, snapshot, swap, report)
+    refresher = _refresher(config, dataset, codecs, maker, ranks, snapshot, swap, report)
     stops = refresher.stops if refresher else []
     batches = Ahead(
         maker.make,
@@ -77,10 +79,17 @@ def make_trainer(
         stops=stops,
         begin=refresher.begin if refresher else lambda step: None,
     )
-    curve = Curve(config.out, batches, loss, config.batch)
-    watch = Watch(curve, _dev(config, dataset, maker.train), every=config.dev_every, refreshes=stops, snapshot=snapshot)
+    curve = Curve(config.out, batches, loss, config.batch, ranks)
+    dev = _dev(config, dataset, maker.train, ranks)
+    watch = Watch(curve, dev, ranks, every=config.dev_every, refreshes=stops, snapshot=snapshot)
     trainer = Trainer(
-        model=model, loss=loss, batches=batches, args=_arguments(config), keep=config.keep, callbacks=[curve, watch]
+        model=model,
+        loss=loss,
+        batches=batches,
+        args=_arguments(config),
+        keep=config.keep,
+        ranks=ranks,
+        callbacks=[curve, watch],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer, curve
@@ -98,6 +107,7 @@ def _refresher(
     dataset: Dataset,
     codecs: Codecs,
     maker: BatchMaker,
+    ranks: Ranks,
     snapshot: Callable[[Path], None],
     swap: Callable[[TrainSet], None],
     report: Callable[[int, dict[str, Any]], None],
@@ -108,27 +118,30 @@ def _refresher(
 
     every = interval(config.mine_every, epoch=-(-len(maker.train) // config.batch))
     if every >= config.steps:
-        say(f"mine_every={config.mine_every} is {every:,} steps, the run has {config.steps:,}: nothing is mined anew")
+        ranks.say(
+            f"mine_every={config.mine_every} is {every:,} steps, the run has {config.steps:,}: nothing is mined anew"
+        )
     return Refresher(
         config,
         dataset,
         maker.train,
         codecs=codecs,
         every=every,
+        ranks=ranks,
         snapshot=snapshot,
         swap=swap,
         report=report,
     )
 
 
-def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet) -> DevSet | None:
+def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet, ranks: Ranks) -> DevSet | None:
     if not config.dev_every and config.mine_every is None:
         return None
     from geovec_train.dev import DevSet
 
     dev = DevSet(dataset, train.tasks, config.out / ".dev", config.device)
     if not dev:
-        say("the dataset has no val split of these tasks: nothing is scored while training")
+        ranks.say("the dataset has no val split of these tasks: nothing is scored while training")
         return None
     return dev
 
@@ -160,6 +173,8 @@ def _arguments(config: TrainConfig) -> SentenceTransformerTrainingArguments:
         seed=config.seed,
         use_cpu=config.device == "cpu",
         bf16=config.precision == "bf16",
+        ddp_find_unused_parameters=True,  # a share of a batch can be without images, and so without the vision tower
+        ddp_broadcast_buffers=False,  # processes embed different numbers of mini-batches, and buffers do not change
         # batches begin where the state says (`Ahead`), so there is nothing to skip
         ignore_data_skip=True,
     )

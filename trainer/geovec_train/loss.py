@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 Plan = dict[str, Tensor]
 MAX_SCALE = 100.0  # temperature 0.01, as CLIP limits it
@@ -87,6 +89,26 @@ def matryoshka(
     return torch.stack(losses).mean()
 
 
+def gathered(items: Tensor, plan: Plan) -> Tensor:
+    """Return the vectors of all processes, (items of all, dim); gradients go back to whose they are.
+
+    Every process then has the whole loss. A vector's gradient comes back once from each of them, and what data parallel
+    training does, averaging over processes, leaves the gradient of one process with the whole batch.
+
+    Args:
+        items: this process's vectors.
+        plan: ``shares`` (processes,), how many vectors each has; absent: there is one process.
+    """
+    shares: list[int] = plan["shares"].tolist() if "shares" in plan else [len(items)]
+    if len(shares) == 1:
+        return items
+    from sentence_transformers.util import all_gather_with_grad
+
+    most = max(shares)
+    every = all_gather_with_grad(F.pad(items, (0, 0, 0, most - len(items))))
+    return torch.cat([every[n * most : n * most + count] for n, count in enumerate(shares)])
+
+
 class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
     """The loss as a module that embeds the batch's items (each once) and scores them.
 
@@ -98,7 +120,8 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         hardness: see `masked_infonce`.
         dims: see `matryoshka`; empty: the whole vectors alone.
         mini_batch: items embedded at a time, with gradients cached (GradCache, arXiv 2101.06983), so that memory
-            does not grow with the batch; 0: the whole batch at once. Gradients are equal.
+            does not grow with the batch; 0: the whole batch at once. Gradients are equal. Under FSDP all processes must
+            have equally many forward passes, under DDP they need not.
     """
 
     model: Any
@@ -135,20 +158,28 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         Args:
             features: what ``model.preprocess`` gave for each group of items.
             plan: ``query`` (batch,) and ``candidate`` (candidates,), rows into all items in group order, and what
-                `masked_infonce` needs.
+                `masked_infonce` needs; in a group of processes also ``shares`` (processes,), the items of each.
         """
         if self.mini_batch_size:
             cached: Any = self.forward_cached  # of the mixin, which has no types
             loss: Tensor = cached(features, plan)
             return loss
-        return self.calculate_loss([[self.model(dict(f))["sentence_embedding"]] for f in features], plan)
+        return self.calculate_loss([[part] for part in self._embed(features)], plan)
+
+    def _embed(self, features: list[dict[str, Any]]) -> Iterator[Tensor]:
+        # DistributedDataParallel looks for unused parameters in the graph of the last forward pass alone. Groups are in
+        # an order in which the last, the items with an image, use all parameters that the others do.
+        quiet = self.model.no_sync if isinstance(self.model, DistributedDataParallel) else nullcontext
+        for n, group in enumerate(features):
+            with nullcontext() if n == len(features) - 1 else quiet():
+                yield self.model(dict(group))["sentence_embedding"]
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Plan | None = None, *, with_backward: bool = False
     ) -> Tensor:
         """Compute the loss from the items' embeddings; see `CachedLossMixin`."""
         assert labels is not None
-        items = torch.cat([part for group in reps for part in group]).float()
+        items = gathered(torch.cat([part for group in reps for part in group]).float(), labels)
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
         queries, candidates = items[labels["query"]], items[labels["candidate"]]
         loss = matryoshka(queries, candidates, labels, scale, self.symmetric, self.hardness, self.dims)

@@ -31,6 +31,7 @@ from geovec_train.config import TrainConfig
 from geovec_train.data import TrainSet, load_train
 from geovec_train.overlay import overlay
 from geovec_train.ragged import Ints
+from geovec_train.ranks import Ranks
 from geovec_train.resume import checkpoints
 
 FOLDER = "refresh"
@@ -48,6 +49,7 @@ class Refresher:
         train: the train split as training begins.
         codecs: how boxes and coordinates become text.
         every: steps between refreshes.
+        ranks: the processes of the run; the first of them mines.
         snapshot: saves the model of the moment into a folder.
         swap: takes the train split with its new negatives.
         report: is told the step of a refresh and its facts, perhaps again after a resumption.
@@ -61,11 +63,13 @@ class Refresher:
         *,
         codecs: Codecs,
         every: int,
+        ranks: Ranks,
         snapshot: Callable[[Path], None],
         swap: Callable[[TrainSet], None],
         report: Callable[[int, dict[str, Any]], None],
     ) -> None:
         self._config, self._dataset, self._train, self._codecs = config, dataset, train, codecs
+        self._ranks = ranks
         self._every, self._snapshot, self._swap, self._report = every, snapshot, swap, report
         self._home = config.out / FOLDER
         self._held = 0  # the step of the refresh whose negatives are in use
@@ -82,7 +86,7 @@ class Refresher:
         if due in (0, self._held) or step >= self._config.steps:
             return
         folder = self._folder(due)
-        if not folder.is_dir():
+        if self._ranks.share(lambda: not folder.is_dir()):
             if due != step:
                 raise GeoVecError(
                     f"{folder} is gone: the checkpoint of step {step} was trained on the negatives in it. Delete"
@@ -90,8 +94,10 @@ class Refresher:
                 )
             if (before := due - self._every) not in (0, self._held):
                 self._load(before)
-            with torch.random.fork_rng(devices=[]):
-                self._mine(due, folder)
+            if self._ranks.first:
+                with torch.random.fork_rng(devices=[]):
+                    self._mine(due, folder)
+            self._ranks.wait()
         self._load(due)
 
     def _folder(self, step: int) -> Path:

@@ -14,6 +14,7 @@ from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet
 from geovec_train.inputs import Pixels
 from geovec_train.pictures import PictureCache
+from geovec_train.ranks import Ranks
 from geovec_train.sampler import Schedule
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def make_batches(
     schedule: Schedule,
     model: SentenceTransformer,
     codecs: Codecs,
+    ranks: Ranks,
 ) -> BatchMaker:
     """Return what makes the batch of a step."""
     return BatchMaker(
@@ -123,6 +125,7 @@ def make_batches(
         messages="message" in model.modalities,
         augment=config.augment,
         mask=config.mask,
+        ranks=ranks,
     )
 
 

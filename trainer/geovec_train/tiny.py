@@ -118,6 +118,7 @@ def build_tiny(
         ValueError: when `side` is no multiple of 28.
     """
     import torch
+    from safetensors.torch import save_file
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules.normalize import Normalize
     from sentence_transformers.base.modules.transformer import Transformer
@@ -141,7 +142,9 @@ def build_tiny(
         torch.manual_seed(seed)
         model = Qwen2VLModel(_config(tokenizer, geovec or {}))
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
+        # not model.save_pretrained, which writes in the first of several processes only: each has a folder of its own
+        model.config.save_pretrained(folder)
+        save_file(model.state_dict(), Path(folder) / "model.safetensors", metadata={"format": "pt"})
         processor.save_pretrained(Path(folder))
         module = Transformer(folder)
     modules = [InterleavedEncoder.adopt(module), Pooling(HIDDEN, "lasttoken"), Normalize()]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.mining.runs import choose_run
-from geovec_data.progress import say
 from geovec_data.store.lock import exclusive
 from geovec_train.config import TINY, TrainConfig
 from geovec_train.data import TrainSet, load_train
+from geovec_train.ranks import Ranks
 from geovec_train.record import card, summarise
 from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
 from geovec_train.runs import train_tasks
@@ -36,8 +36,11 @@ def run(config: TrainConfig) -> dict[str, Any]:
             run.
         GeoVecError: when the loss is no longer finite.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("geovec-train runs in one process for now; start it without torchrun")
+    ranks = Ranks.join(config.device)
+    if config.batch < 2 * ranks.world:
+        raise UserError(
+            f"batch={config.batch} is that of all {ranks.world} processes together: give {2 * ranks.world} or more"
+        )
     dataset = Dataset(config.dataset)
     tasks = train_tasks(dataset, config.tasks)
     negatives = choose_run(dataset, config.negatives)
@@ -45,16 +48,20 @@ def run(config: TrainConfig) -> dict[str, Any]:
         from geovec_train.load import check_folder
 
         check_folder(config.model)
-    begin(config, dataset, negatives)
-    with exclusive(config.out, "training"):
-        if (summary := finished(config.out)) is not None:
+    with ExitStack() as stack:
+        if ranks.first:
+            begin(config, dataset, negatives)
+            stack.enter_context(exclusive(config.out, "training"))
+        if (summary := ranks.share(lambda: finished(config.out))) is not None:
             summary["human"] = [f"{config.out} is finished already ({summary['steps']} steps); nothing to do"]
             return summary
         train = load_train(dataset, tasks, negatives, config.negatives_per_query)
-        return _train(config, dataset, train, negatives)
+        return _train(config, dataset, train, negatives, ranks)
 
 
-def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Path | None) -> dict[str, Any]:
+def _train(
+    config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Path | None, ranks: Ranks
+) -> dict[str, Any]:
     from transformers import set_seed
 
     from geovec_train.load import publish, quiet
@@ -74,22 +81,26 @@ def _train(config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Pa
     schedule = schedule_of(train)
     set_seed(config.seed)
     model, codecs = make_model(config, dataset, train)
-    maker = make_batches(config, dataset, train, schedule, model, codecs)
+    maker = make_batches(config, dataset, train, schedule, model, codecs, ranks)
     shares = ", ".join(f"{t} {w:.0%}" for t, w in schedule.weights.items() if w)
     mined = f"; {len(train.negatives.values):,} mined negatives of run {negatives.name}" if negatives else ""
-    say(f"training on {len(train):,} examples ({shares}){mined}")
+    ranks.say(f"training on {len(train):,} examples ({shares}){mined}")
     if len(train.corpora) > 1:
-        say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
+        ranks.say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
     start = time.perf_counter()
     with quiet():
-        trainer, curve = make_trainer(config, dataset, model, codecs, maker, lambda t: maker.swap(t, schedule_of(t)))
-        saved = checkpoints(config.out / "checkpoints")
+        trainer, curve = make_trainer(
+            config, dataset, model, codecs, maker, ranks, lambda t: maker.swap(t, schedule_of(t))
+        )
+        saved = ranks.share(lambda: checkpoints(config.out / "checkpoints"))
         if saved:
-            say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
+            ranks.say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
         try:
             trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
         finally:
             curve.close()
+    if not ranks.first:
+        return {"steps": config.steps, "human": []}
     publish(model, config.out)
     summary = summarise(config, dataset, maker.train, schedule, negatives, curve, time.perf_counter() - start)
     (config.out / "README.md").write_text(card(summary), encoding="utf-8")

@@ -15,6 +15,7 @@ from geovec_data.errors import GeoVecError
 from geovec_train.load import save_model
 from geovec_train.loader import Ahead
 from geovec_train.loss import MaskedInfoNCE
+from geovec_train.ranks import Ranks
 from geovec_train.resume import CHECKPOINT, checkpoints
 
 LOSS_FILE = "loss.safetensors"
@@ -29,13 +30,22 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         batches: gives ``{"features", "plan", "examples"}`` of each step.
         args: SentenceTransformerTrainingArguments; ``output_dir`` is where checkpoints go.
         keep: how many checkpoints stay.
+        ranks: the processes of the run.
     """
 
     def __init__(
-        self, *, model: SentenceTransformer, loss: MaskedInfoNCE, batches: Ahead, args: Any, keep: int, **more: Any
+        self,
+        *,
+        model: SentenceTransformer,
+        loss: MaskedInfoNCE,
+        batches: Ahead,
+        args: Any,
+        keep: int,
+        ranks: Ranks,
+        **more: Any,
     ) -> None:
         super().__init__(model=model, args=args, loss=loss, **more)
-        self._batches, self._keep = batches, keep
+        self._batches, self._keep, self._ranks = batches, keep, ranks
         self._staging: str | None = None
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -55,6 +65,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         Raises:
             GeoVecError: when it is not finite; the batch's example ids are then in ``bad_batch.json``.
         """
+        self.loss.model = model  # as it is wrapped for several processes
         self.loss.log_scale.grad = None  # sentence-transformers 6.0 zeroes the gradients of the model alone
         loss = self.loss(inputs["features"], inputs["plan"])
         if not torch.isfinite(loss):
@@ -78,14 +89,19 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """Write into a folder aside, then rename, so that a killed run leaves whole checkpoints only."""
         home = Path(self.args.output_dir)
         staging = home / ".writing"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
+        if self._ranks.first:
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(parents=True)
+        self._ranks.wait()
         name = f"{CHECKPOINT}-{self.state.global_step}"
         self._staging = str(staging)
         try:
             super()._save_checkpoint(model, trial)
         finally:
             self._staging = None
+        self._ranks.wait()
+        if not self._ranks.first:
+            return
         if (home / name).exists():
             shutil.rmtree(home / name)
         (staging / name).rename(home / name)

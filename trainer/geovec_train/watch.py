@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from geovec_data.progress import say
 from geovec_train.curve import Curve
 from geovec_train.dev import DevSet
+from geovec_train.ranks import Ranks
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
@@ -20,6 +21,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     Args:
         curve: where scores are written.
         dev: the val split, or None.
+        ranks: the processes of the run; the first of them scores.
         every: steps between scorings; 0: at refreshes alone.
         refreshes: steps after which negatives are mined anew.
         snapshot: saves the model of the moment into a folder.
@@ -29,11 +31,13 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self,
         curve: Curve,
         dev: DevSet | None,
+        ranks: Ranks,
         *,
         every: int,
         refreshes: Collection[int],
         snapshot: Callable[[Path], None],
     ) -> None:
+        self._ranks = ranks
         self._curve, self._dev, self._every, self._snapshot = curve, dev, every, snapshot
         self._refreshes = frozenset(refreshes)
 
@@ -43,9 +47,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         refresh = step in self._refreshes
         if self._dev and (refresh or (self._every and step % self._every == 0)):
             begun = time.perf_counter()
-            scores = self._dev.scores(self._snapshot)
+            scores = self._ranks.share(partial(self._dev.scores, self._snapshot))
             self._curve.away += time.perf_counter() - begun
             self._curve.event(step, "dev", scores)
-            say(f"step {step:,}: val split " + ", ".join(f"{n} {scores[n]:.1%}" for n in ("P@1", "R@10")))
+            self._ranks.say(f"step {step:,}: val split " + ", ".join(f"{n} {scores[n]:.1%}" for n in ("P@1", "R@10")))
         if refresh:  # a killed run then goes on from the very weights that it mines with
             control.should_save = control.should_log = True
