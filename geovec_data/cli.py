@@ -22,6 +22,7 @@ usage: geovec-data COMMAND key=value …        (Hydra's grammar; no dashes)
   stats    dataset=DIR                        counts by task, split, category and reject reason
   verify   dataset=DIR                        re-hash and cross-check everything: exit 0, or 1 with every fault named
   mine     dataset=DIR encoder=DIR run=NAME   mine hard negatives with any SentenceTransformer
+  audit    dataset=DIR run=NAME               how many mined negatives are right after all, labels seen and withheld
   export   dataset=DIR out=DIR format=hf      for datasets, webdataset, mmeb, sentence-transformers, ms-swift, or ids
   report   dataset=DIR [model=DIR]            one HTML file: counts, examples, negatives, loss curve, scores
 
@@ -75,6 +76,16 @@ def _mine(arguments: list[str]) -> Summary:
     return run(config)
 
 
+def _audit(arguments: list[str]) -> Summary:
+    from geovec_data.audit.config import AuditConfig
+    from geovec_data.options import load
+
+    config = load(AuditConfig, arguments, "geovec-data audit")
+    from geovec_data.audit.audit import run
+
+    return run(config)
+
+
 def _export(arguments: list[str]) -> Summary:
     from geovec_data.export.config import ExportConfig
     from geovec_data.options import load
@@ -99,6 +110,7 @@ COMMANDS: dict[str, Callable[[list[str]], Summary]] = {
     "stats": _stats,
     "verify": _verify,
     "mine": _mine,
+    "audit": _audit,
     "export": _export,
     "report": _report,
 }

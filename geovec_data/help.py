@@ -11,6 +11,7 @@ from geovec_data.options import help_lines
 EXAMPLES = {
     "build": "geovec-data build recipe=rsvg source=sample out=data/demo",
     "mine": "geovec-data mine dataset=data/demo encoder=runs/warm run=demo",
+    "audit": "geovec-data audit dataset=data/demo run=demo",
     "export": "geovec-data export dataset=data/demo out=export/demo format=hf",
     "report": "geovec-data report dataset=data/demo model=runs/demo",
     "stats": "geovec-data stats dataset=data/demo",
@@ -29,6 +30,10 @@ def _model(name: str) -> type[BaseModel] | None:
         from geovec_data.mining.config import MineConfig
 
         return MineConfig
+    if name == "audit":
+        from geovec_data.audit.config import AuditConfig
+
+        return AuditConfig
     if name == "export":
         from geovec_data.export.config import ExportConfig
 

@@ -59,14 +59,14 @@ def run(config: MineConfig) -> dict[str, Any]:
         ResourceFault: when the disk refuses.
     """
     dataset = Dataset(config.dataset)
-    base = StoredRun(dataset.path / "mining", config) if config.reuse else None
+    base = StoredRun.reused(dataset.path / "mining", config) if config.reuse else None
     folder = find(config.encoder) if config.encoder else None
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS) | {
         "encoder": fingerprint(folder) if folder else base and base.settings.get("encoder"),
         "dataset": hashlib.sha256((dataset.path / MANIFEST).read_bytes()).hexdigest(),
     }
     if base:
-        base.check(settings)
+        base.check(config, settings)
         settings["search"] = base.settings.get("search")
     out = dataset.path / "mining" / config.run
     done = _already(config, settings, out)
@@ -151,7 +151,7 @@ def _mine(
     given: Live | StoredRun
     if base:
         given, skipped = base, dict(base.summary["skipped"])
-        chosen = base.tasks(every)
+        chosen = base.tasks(config, every)
     else:
         assert folder is not None  # the options need an encoder or a run
         vectors = Vectors(config, dataset, items, folder, settings["encoder"])

@@ -67,7 +67,7 @@ class PolicyConfig(BaseModel):
         " described alike, in words and by the encoder's vectors, end in the same place from it and from a right one",
     )
     walk_cosine: float = Field(
-        0.4, gt=0.0, le=1.0, description="same_neighbourhood: this cosine of both ends, or more; 0: by chance"
+        0.3, gt=0.0, le=1.0, description="same_neighbourhood: this cosine of both ends, or more; 0: by chance"
     )
     min_score: float | None = Field(None, description="drop candidates less similar than this; null: off")
     max_score: float | None = Field(None, description="drop candidates more similar than this; null: off")

@@ -29,27 +29,38 @@ class StoredRun:
     """What an earlier run left.
 
     Args:
-        folder: the dataset's folder of runs.
-        config: this run's options; ``config.reuse`` names the earlier run.
+        folder: the run's folder.
 
     Raises:
-        UserError: when there is no such run, or one of an older GeoVec.
+        UserError: when it holds no finished run, or one of an older GeoVec.
     """
 
-    def __init__(self, folder: Path, config: MineConfig) -> None:
-        self._config = config
-        self._folder = folder / str(config.reuse)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.summary = read_summary(folder)
+        self.settings: dict[str, Any] = self.summary.get("settings", {})
+        if not (folder / "positive_scores.parquet").is_file():
+            raise UserError(f"run '{folder.name}' was mined by an older GeoVec, which kept too little; mine again")
+
+    @classmethod
+    def reused(cls, folder: Path, config: MineConfig) -> StoredRun:
+        """Open the run whose candidates another one reuses.
+
+        Args:
+            folder: the dataset's folder of runs.
+            config: the other run's options; ``config.reuse`` names the earlier run.
+
+        Raises:
+            UserError: when there is no such run, or it is the same.
+        """
         runs = sorted(p.parent.name for p in folder.glob("*/summary.json"))
         if config.reuse not in runs:
             raise UserError(f"reuse={config.reuse}: no such finished run.{suggest(str(config.reuse), runs)}")
         if config.reuse == config.run:
             raise UserError(f"reuse={config.reuse}: give the new run another name (run=…): the old one stays as it is")
-        self.summary = read_summary(self._folder)
-        self.settings: dict[str, Any] = self.summary.get("settings", {})
-        if not (self._folder / "positive_scores.parquet").is_file():
-            raise UserError(f"reuse={config.reuse}: that run was mined by an older GeoVec; mine again")
+        return cls(folder / config.reuse)
 
-    def check(self, settings: dict[str, Any]) -> None:
+    def check(self, config: MineConfig, settings: dict[str, Any]) -> None:
         """Compare this run's settings with the earlier run's.
 
         Raises:
@@ -58,28 +69,28 @@ class StoredRun:
         differs = [name for name in _SAME if self.settings.get(name) != settings.get(name)]
         if differs:
             raise UserError(
-                f"reuse={self._config.reuse}: that run has another {', '.join(differs)}, so its candidates are not"
+                f"reuse={config.reuse}: that run has another {', '.join(differs)}, so its candidates are not"
                 " this run's; leave reuse out to mine anew"
             )
-        if self._config.depth > self.settings["depth"]:
+        if config.depth > self.settings["depth"]:
             raise UserError(
-                f"reuse={self._config.reuse}: depth={self._config.depth}, and that run stored"
+                f"reuse={config.reuse}: depth={config.depth}, and that run stored"
                 f" {self.settings['depth']} candidates an example"
             )
-        for name in self._config.tasks:
+        for name in config.tasks:
             if name not in self.summary["tasks"]:
                 raise UserError(
-                    f"reuse={self._config.reuse}: that run has no '{name}'.{suggest(name, self.summary['tasks'])}"
+                    f"reuse={config.reuse}: that run has no '{name}'.{suggest(name, self.summary['tasks'])}"
                 )
 
-    def tasks(self, plans: list[TaskPlan]) -> list[TaskPlan]:
+    def tasks(self, config: MineConfig, plans: list[TaskPlan]) -> list[TaskPlan]:
         """Return the plans of the tasks that it mined and this run wants."""
-        wanted = self._config.tasks or list(self.summary["tasks"])
+        wanted = config.tasks or list(self.summary["tasks"])
         return [p for p in plans if p.task in self.summary["tasks"] and p.task in wanted]
 
     def of(self, truth: Truth) -> tuple[Positives, Iterator[tuple[Scope, dict[str, Source]]]]:
         """Return the scores of a task's positives; and its stored candidates, by source."""
-        stored = StoredTask(self._folder, truth.plan, truth.items)
+        stored = StoredTask(self.folder, truth.plan, truth.items)
         truth.neighbourhood = Neighbourhood(truth, partial(self._targets, truth.items))
         return stored, iter([(stored.search, stored.others)])
 
@@ -87,12 +98,12 @@ class StoredRun:
         """Return the vectors of candidates that the earlier run left in the cache."""
         encoder = self.summary["encoder"]
         key = Key(encoder["fingerprint"], "target", None, encoder["codecs"])
-        store = EmbeddingStore(self._folder.parent.parent, key)
+        store = EmbeddingStore(self.folder.parent.parent, key)
         try:
             return store.take(store.locate(items.ids.take(pa.array(numbers))))
         except KeyError as error:
             raise UserError(
-                f"reuse={self._folder.name}: the rule same_neighbourhood compares the vectors of that run, which are"
+                f"reuse={self.folder.name}: the rule same_neighbourhood compares the vectors of that run, which are"
                 " gone from embeddings/; mine anew with encoder=…, or give policy.same_neighbourhood=off"
             ) from error
 
