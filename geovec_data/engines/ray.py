@@ -6,14 +6,13 @@ byte-identical, and a unit whose machine dies is run again on another. Only reco
 
 from __future__ import annotations
 
-import os
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from geovec_data.engines.cluster import connected, ray_module
 from geovec_data.engines.worker import Action, Done, Workers
 from geovec_data.errors import ResourceFault, UserError
 from geovec_data.ids import digest
@@ -22,7 +21,6 @@ from geovec_data.store.journal import UnitRecord
 from geovec_data.unit import Job, Unit
 
 RETRIES = 5  # of a unit whose machine or process died
-ANSWER_S = 10.0  # seconds that a cluster's head may take to accept a connection
 QUEUED = 2  # tasks waiting for each core: enough to keep it busy, few enough to keep units off the wire until due
 
 _workers: dict[str, Workers] = {}
@@ -46,8 +44,8 @@ def process(
     """
     if not units:
         return
-    ray = _ray()
-    with _connected(ray, address):
+    ray = ray_module()
+    with connected(ray, address):
         there = {c: replace(j, root=j.root.resolve(), staging=j.staging.resolve()) for c, j in jobs.items()}
         token, sent = digest(repr(sorted(there.items()))), ray.put(there)
         task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_do)
@@ -106,41 +104,3 @@ def _result(ray: Any, ref: Any, unit: Unit) -> tuple[str, UnitRecord | str]:
             f" ({str(error).splitlines()[0]}); finished units are kept: run the same command again"
         ) from error
     return found
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("engine=ray needs ray on every machine: pip install 'geovec[ray]'") from error
-    return ray
-
-
-@contextmanager
-def _connected(ray: Any, address: str | None) -> Iterator[None]:
-    """Connect to the cluster for the time of the build, unless the process is connected already."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    wanted = address or os.environ.get("RAY_ADDRESS")
-    own = {} if wanted else {"include_dashboard": False}
-    try:
-        _knock(wanted)
-        ray.init(address=wanted or "local", log_to_driver=False, logging_level="error", **own)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"ray_address={wanted}: no Ray cluster answers there ({str(error).splitlines()[0]}). Start one with:"
-            " ray start --head, or leave ray_address out for a cluster of this machine alone"
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str | None) -> None:
-    """Ask whether anything listens at ``host:port``: ray itself would try for minutes."""
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()

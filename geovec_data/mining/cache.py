@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geovec_data.errors import ResourceFault
+from geovec_data.errors import ResourceFault, UserError
 from geovec_data.progress import say
 
 Floats = NDArray[np.float32]
@@ -101,6 +101,20 @@ class EmbeddingStore:
     def dimension(self) -> int | None:
         """Length of a vector; None while the store is empty."""
         return self._parts[0].shape[1] if self._parts else None
+
+    def check(self, dimension: int, encoder: str) -> None:
+        """Check that every vector is as long as the encoder's.
+
+        Raises:
+            UserError: when some are not.
+        """
+        strange = sorted({part.shape[1] for part in self._parts} - {dimension})
+        if strange:
+            raise UserError(
+                f"encoder={encoder} gives vectors of {dimension} dimensions, but {self.folder} holds some of"
+                f" {', '.join(map(str, strange))}: was the folder copied from elsewhere, or is the encoder loaded by"
+                " another version of sentence-transformers? Remove that folder; its items are embedded again"
+            )
 
     def missing(self, ids: pa.StringArray) -> pa.StringArray:
         """Return those of the ids that have no vector yet, in the given order."""
@@ -222,6 +236,6 @@ class Stored:
 
 def write_aside(file: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    aside = file.with_name(f".{file.name}.{os.getpid()}-{os.urandom(4).hex()}")  # machines share process numbers
     aside.write_text(text, encoding="utf-8")
     aside.replace(file)

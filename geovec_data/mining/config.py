@@ -79,7 +79,15 @@ class MineConfig(BaseModel):
     )
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda or cuda:<n>")
     batch: int = Field(32, ge=1, description="items per forward pass")
-    workers: int = Field(2, ge=1, description="threads that decode images ahead of the encoder")
+    workers: int = Field(2, ge=1, description="threads that decode images and prepare batches ahead of the encoder")
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="local: this machine; ray: a Ray cluster encodes (an actor on each GPU, else on each machine) and"
+        " searches by shards of the pool; dataset and encoder lie on storage that all its machines share",
+    )
+    ray_address: str | None = Field(
+        None, description="engine=ray: auto or host:port of a running cluster; null: RAY_ADDRESS, else this machine"
+    )
     helper: bool = Field(
         False,
         description="only search, for the run of this name that another process mines with the same options: any"

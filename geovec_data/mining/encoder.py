@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import ResourceFault, UserError
-from geovec_data.mining.cache import FOLDER, Role, write_aside
+from geovec_data.mining.cache import FOLDER, Key, Role, write_aside
+from geovec_data.mining.copies import Copies
 from geovec_data.mining.model_folder import first_line
 from geovec_data.progress import say
 from geovec_data.render import Codecs, to_message, to_text
@@ -31,6 +32,7 @@ class Card:
         dimension: length of its vectors.
         box_codec: the one it was trained with, where its config.json says so.
         coordinate_codec: likewise.
+        roles: whether it can embed the same words differently as a query and as a target.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Card:
     dimension: int
     box_codec: str | None = None
     coordinate_codec: str | None = None
+    roles: bool = True
 
     @property
     def messages(self) -> bool:
@@ -57,6 +60,19 @@ class Card:
     def codecs(self, box: str | None, coordinate: str | None) -> Codecs:
         """Return the codecs asked for, else those it was trained with, else Qwen2-VL's grid and ``lat_lon``."""
         return Codecs.named(box or self.box_codec or "qwen2vl", coordinate or self.coordinate_codec or "lat_lon")
+
+    def key(self, role: Role, instruction: str | None, codecs: Codecs) -> Key:
+        """Return what a vector of this encoder depends on, besides the item.
+
+        Args:
+            role: as what the item is embedded.
+            instruction: the task's; only an encoder that takes messages is given it.
+            codecs: how numbers become text.
+        """
+        said = instruction if self.messages else None
+        if said is None and not self.roles:
+            role = "target"  # the same words: an item that is query and target is embedded once
+        return Key(self.fingerprint, role, said, codecs.name)
 
     def form(self, rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> Any:
         """Make the model's input of rendered parts; `image` gives the picture of an image id."""
@@ -78,6 +94,7 @@ class Encoder:
     def __init__(self, model: Any, card: Card) -> None:
         self.model = model.eval()
         self.card = card
+        self._copies = Copies(self.model)
 
     @property
     def device(self) -> str:
@@ -85,8 +102,9 @@ class Encoder:
         return str(self.model.device)
 
     def prepare(self, inputs: Sequence[Any], role: Role) -> Any:
-        """Tokenise and resize a batch; runs off the device's critical path, in another thread than `run`."""
-        return self.model.preprocess(list(inputs), prompt=self._prompt(role), task=_task(role))
+        """Tokenise and resize a batch; runs off the device's critical path, in several threads beside `run`."""
+        with self._copies.one() as model:
+            return model.preprocess(list(inputs), prompt=_prompt(model, role), task=_task(role))
 
     def run(self, features: Any, role: Role) -> Any:
         """Embed a prepared batch: float32 numpy, shape (batch, dimension), as the model gives them."""
@@ -104,11 +122,16 @@ class Encoder:
             ) from error
         return vectors[:, : self.card.dimension]  # a model can be cut to its first dimensions (truncate_dim)
 
-    def _prompt(self, role: Role) -> str | None:
-        # as encode_query and encode_document do: the model's own words for the role, else its default
-        prompts = self.model.prompts
-        name = _task(role) if _task(role) in prompts else self.model.default_prompt_name
-        return (prompts.get(name) or None) if name else None
+
+def _prompt(model: Any, role: Role) -> str | None:
+    # as encode_query and encode_document do: the model's own words for the role, else its default
+    name = _task(role) if _task(role) in model.prompts else model.default_prompt_name
+    return (model.prompts.get(name) or None) if name else None
+
+
+def _roles(model: Any) -> bool:
+    routed = any("task" in getattr(module, "forward_kwargs", ()) for module in model.modules())
+    return routed or _prompt(model, "query") != _prompt(model, "target")
 
 
 def _task(role: Role) -> str:
@@ -174,6 +197,7 @@ def describe(model: Any, name: str, mark: str) -> Card:
         int(model.get_embedding_dimension()),
         box_codec=saved.get("box_codec"),
         coordinate_codec=saved.get("coordinate_codec"),
+        roles=_roles(model),
     )
 
 

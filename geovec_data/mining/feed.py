@@ -1,7 +1,8 @@
 """Batches for an encoder, prepared ahead of it: images decoded and texts tokenised while the device works.
 
 Items are taken in windows that follow the order of the images on disk, so that a row group is read once; within a
-window they are sorted by image size and text length, so that a batch has little padding.
+window they are sorted by image size and text length, so that a batch has little padding. Whole batches are prepared
+side by side, each in a thread of its own, and come out in order.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ from geovec_data.mining.model_folder import first_line
 from geovec_data.render import Codecs, decode_image, parts
 
 Parts = list[tuple[str, str]]
+Batch = tuple[list[str], Any]
 
 WINDOW = 4096  # items that are rendered and sorted at once
-AHEAD = 3  # prepared batches that wait for the device
+AHEAD = 2  # prepared batches that wait for the device, beside those that threads are at
 _PICTURES = 64  # decoded images kept: regions of one image follow one another
 
 
 class Feed:
-    """Prepares batches in a thread of its own, images in several, a few batches ahead of who iterates.
+    """Prepares batches in threads, a few batches ahead of who iterates.
 
     Iterating (inside ``with``) yields the item ids of a batch and the features that `Encoder.prepare` made.
 
@@ -47,7 +49,7 @@ class Feed:
         ids: the items.
         codecs: how numbers become text.
         batch: items per batch.
-        workers: threads that decode images.
+        workers: threads that decode images and prepare batches.
 
     Attributes:
         waited: seconds for which the iterating side had to wait.
@@ -69,11 +71,12 @@ class Feed:
         self._codecs = codecs
         self._batch = batch
         self._ids = ids
-        self._queue: queue.Queue[tuple[list[str], Any] | BaseException | None] = queue.Queue(AHEAD)
+        self._queue: queue.Queue[Future[Batch] | BaseException | None] = queue.Queue(AHEAD + workers)
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-        self._thread = threading.Thread(target=self._produce, name="prepare", daemon=True)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
+        self._thread = threading.Thread(target=self._produce, name="render", daemon=True)
         self._reading = threading.Lock()
+        self._showing = threading.Lock()
         self._pictures: OrderedDict[str, Future[Image.Image]] = OrderedDict()
         self.waited = 0.0
 
@@ -90,41 +93,35 @@ class Feed:
                 continue
         self._pool.shutdown(cancel_futures=True)
 
-    def __iter__(self) -> Iterator[tuple[list[str], Any]]:
+    def __iter__(self) -> Iterator[Batch]:
         while True:
             asked = time.monotonic()
             got = self._queue.get()
+            made = got.result() if isinstance(got, Future) else got
             self.waited += time.monotonic() - asked
-            if got is None:
+            if made is None:
                 return
-            if isinstance(got, BaseException):
-                raise got
-            yield got
+            if isinstance(made, BaseException):
+                raise made
+            yield made
 
     def _produce(self) -> None:
         try:
-            batches = self._batches()
-            ahead: list[tuple[list[str], list[Parts], list[Future[Image.Image]]]] = []
-            done = False
-            while not self._stop.is_set():
-                while not done and len(ahead) < 2:  # the next batch's images decode while this one is tokenised
-                    coming = next(batches, None)
-                    done = coming is None
-                    if coming is not None:
-                        ahead.append((*coming, [self._picture(i) for i in _image_ids(coming[1])]))
-                if not ahead:
-                    break
-                ids, rendered, pictures = ahead.pop(0)
-                shown = dict(zip(_image_ids(rendered), (p.result() for p in pictures), strict=True))
-                inputs = [self._encoder.card.form(r, shown.__getitem__) for r in rendered]
-                self._queue.put((ids, self._encoder.prepare(inputs, self._key.role)))
+            for ids, rendered in self._batches():
+                if self._stop.is_set():
+                    return
+                self._queue.put(self._pool.submit(self._prepare, ids, rendered))
             self._queue.put(None)
         except BaseException as error:  # handed to the thread that iterates, which raises it
             self._queue.put(error)
 
+    def _prepare(self, ids: list[str], rendered: list[Parts]) -> Batch:
+        inputs = [self._encoder.card.form(r, self._picture) for r in rendered]
+        return ids, self._encoder.prepare(inputs, self._key.role)
+
     def _batches(self) -> Iterator[tuple[list[str], list[Parts]]]:
         size, items = self._dataset.images.size, self._dataset.items
-        order, position = self._disk_order()
+        order, position = disk_order(self._dataset, self._ids)
         for start in range(0, len(order), WINDOW):
             window = []
             for n in order[start : start + WINDOW]:
@@ -140,22 +137,19 @@ class Feed:
                 some = window[at : at + self._batch]
                 yield [key[3] for key, _ in some], [rendered for _, rendered in some]
 
-    def _disk_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Order the items by where their images lie; an item without an image comes first."""
-        table = self._dataset.items.table
-        images = table["image"].take(pc.index_in(self._ids, value_set=table["id"])).combine_chunks()
-        coded = images.dictionary_encode()
-        places = [self._dataset.images.position(i) for i in coded.dictionary.to_pylist()]
-        codes = np.asarray(pc.fill_null(coded.indices, len(places)))
-        position = np.array([*places, -1], np.int64)[codes]
-        return np.argsort(position, kind="stable"), position
-
-    def _picture(self, image: str) -> Future[Image.Image]:
-        held = self._pictures.pop(image, None) or self._pool.submit(self._decode, image)
-        self._pictures[image] = held
-        while len(self._pictures) > _PICTURES:
-            self._pictures.popitem(last=False)
-        return held
+    def _picture(self, image: str) -> Image.Image:
+        """Return an image, decoded by the thread that asks for it first; others wait for that one."""
+        with self._showing:
+            held = self._pictures.pop(image, None)
+            picture = self._pictures[image] = held or Future()
+            while len(self._pictures) > _PICTURES:
+                self._pictures.popitem(last=False)
+        if held is None:
+            try:
+                picture.set_result(self._decode(image))
+            except BaseException as error:  # whoever waits for the image raises it too
+                picture.set_exception(error)
+        return picture.result()
 
     def _decode(self, image: str) -> Image.Image:
         with self._reading:
@@ -168,5 +162,20 @@ class Feed:
             ) from error
 
 
-def _image_ids(rendered: list[Parts]) -> list[str]:
-    return list(dict.fromkeys(value for row in rendered for kind, value in row if kind == "image"))
+def disk_order(dataset: Dataset, ids: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order items by where their images lie; an item without an image comes first.
+
+    Args:
+        dataset: where items and images are.
+        ids: item ids.
+
+    Returns:
+        The order, and the place on disk of each item's image, -1 where there is none; both of shape (len(ids),).
+    """
+    table = dataset.items.table
+    images = table["image"].take(pc.index_in(ids, value_set=table["id"])).combine_chunks()
+    coded = images.dictionary_encode()
+    places = [dataset.images.position(i) for i in coded.dictionary.to_pylist()]
+    codes = np.asarray(pc.fill_null(coded.indices, len(places)))
+    position = np.array([*places, -1], np.int64)[codes]
+    return np.argsort(position, kind="stable"), position

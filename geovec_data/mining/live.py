@@ -57,7 +57,7 @@ class Live:
         return similarity, scopes()
 
     def _split(self, plan: TaskPlan, anchors: Anchors, targets: Stored) -> SplitScope:
-        search = self._maker.over(targets)
+        search = self.vectors.searcher(plan) or self._maker.over(targets)
         depth = self._config.depth
         split = SplitScope(plan, anchors, targets, search, self._pieces, depth)
         if not self._maker.exact and len(split.examples):
@@ -89,7 +89,7 @@ class Live:
         """Say what it took, for the summary."""
         return {
             "encoder": self.vectors.facts(self._name),
-            "device": self.vectors.device,
+            "device": self.vectors.crew.device if self.vectors.crew else self.vectors.device,
             "search": self._maker.facts(),
             "embedding": self.vectors.effort.facts(),
         }

@@ -16,6 +16,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.choice import choose
 from geovec_data.mining.config import MineConfig
+from geovec_data.mining.crew import Crew, crew
 from geovec_data.mining.facts import Facts
 from geovec_data.mining.helping import help_search, is_helper, pieces_name
 from geovec_data.mining.items import Items
@@ -41,7 +42,20 @@ LOCK = ".lock"
 UNFINISHED = ".unfinished"
 # options that change how fast a run is, or where it goes, and not what it finds
 _NOT_SETTINGS: dict[str, Any] = dict.fromkeys(
-    ("dataset", "encoder", "run", "preset", "device", "batch", "workers", "helper", "overwrite"), True
+    (
+        "dataset",
+        "encoder",
+        "run",
+        "preset",
+        "device",
+        "batch",
+        "workers",
+        "engine",
+        "ray_address",
+        "helper",
+        "overwrite",
+    ),
+    True,
 ) | {"search": {"devices"}}
 
 
@@ -78,7 +92,8 @@ def run(config: MineConfig) -> dict[str, Any]:
         return help_search(config, dataset, folder, settings["encoder"], found)
     try:
         with _claimed(config.run, aside, found.name):
-            summary = _mine(config, settings, dataset, folder, base, aside)
+            with crew(config, dataset, folder, settings["encoder"]) as there:
+                summary = _mine(config, settings, dataset, folder, base, aside, there)
             (aside / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             shutil.rmtree(found, ignore_errors=True)
             (aside / LOCK).unlink()
@@ -143,6 +158,7 @@ def _mine(
     folder: Path | None,
     base: StoredRun | None,
     aside: Path,
+    there: Crew | None,
 ) -> dict[str, Any]:
     begun = time.monotonic()
     items = Items(dataset)
@@ -154,7 +170,7 @@ def _mine(
         chosen = base.tasks(config, every)
     else:
         assert folder is not None  # the options need an encoder or a run
-        vectors = Vectors(config, dataset, items, folder, settings["encoder"])
+        vectors = Vectors(config, dataset, items, folder, settings["encoder"], there)
         given = Live(config, vectors, Pieces(aside / pieces_name(settings)))
         chosen, skipped = choose(config, given.vectors.card, items, every)
         given.vectors.fill(chosen)

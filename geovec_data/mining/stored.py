@@ -12,7 +12,7 @@ import pyarrow as pa
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.cache import EmbeddingStore, Floats, Key
 from geovec_data.mining.config import MineConfig
-from geovec_data.mining.embed import Effort
+from geovec_data.mining.encoding import Effort
 from geovec_data.mining.items import Ints, Items
 from geovec_data.mining.neighbourhood import Neighbourhood
 from geovec_data.mining.plan import TaskPlan

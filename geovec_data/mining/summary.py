@@ -109,10 +109,11 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
     if facts["reused"]:
         lines.append(f"candidates are those of run '{facts['reused']}': nothing was embedded or searched")
     elif work["encoded"]:
+        rate = work["encoded"] / max(work["seconds"], 1e-9)
+        idle, waited = (100 * work[share] for share in ("idle_share", "wait_share"))
         lines.append(
-            f"embedded {work['encoded']:,} items in {work['seconds']:.1f} s on {facts['device']}"
-            f" ({work['encoded'] / max(work['seconds'], 1e-9):,.0f}/s, the device waited"
-            f" {100 * work['wait_share']:.0f} % of it); {work['reused']:,} were embedded before"
+            f"embedded {work['encoded']:,} items in {work['seconds']:.1f} s on {facts['device']} ({rate:,.0f}/s; idle"
+            f" {idle:.0f} % of it, {waited:.0f} % waiting for input); {work['reused']:,} were embedded before"
         )
     else:
         lines.append(f"all {work['reused']:,} vectors were there from earlier runs")

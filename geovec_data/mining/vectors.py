@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from geovec_data.dataset import Dataset
-from geovec_data.mining.cache import EmbeddingStore, Floats, Key, Role, Stored
+from geovec_data.mining.cache import EmbeddingStore, Floats, Role, Stored
 from geovec_data.mining.config import MineConfig
-from geovec_data.mining.embed import Effort, embed
+from geovec_data.mining.crew import Crew
+from geovec_data.mining.embed import embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
+from geovec_data.mining.encoding import Effort, Encoding, LocalEncoding
 from geovec_data.mining.items import Ints, Items
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Anchors, PositiveAnchors, QueryAnchors
+from geovec_data.mining.search.corpus import Searcher
 
 
 class Vectors:
@@ -28,26 +31,36 @@ class Vectors:
         items: its items' columns.
         folder: the encoder's folder.
         mark: the encoder's fingerprint.
+        crew: other machines that encode and search; None: this one does.
 
     Attributes:
         card: what is known of the encoder.
         effort: what embedding took so far.
     """
 
-    def __init__(self, config: MineConfig, dataset: Dataset, items: Items, folder: Path, mark: str) -> None:
+    def __init__(
+        self,
+        config: MineConfig,
+        dataset: Dataset,
+        items: Items,
+        folder: Path,
+        mark: str,
+        crew: Crew | None = None,
+    ) -> None:
         self._config = config
         self._dataset = dataset
         self._items = items
         self._folder = folder
         self._mark = mark
         self._encoder: Encoder | None = None
-        self.card: Card = read_card(config.encoder, mark, dataset.path) or self._loaded().card
+        self.crew = crew
+        self.card: Card = read_card(config.encoder, mark, dataset.path) or self._described()
         self.codecs = self.card.codecs(config.box_codec, config.coordinate_codec)
         self.effort = Effort()
 
     @cached_property
     def device(self) -> str:
-        """The torch device that encodes and searches."""
+        """The torch device of this process, which encodes and searches unless others do."""
         return pick_device(self._config.device)
 
     @cached_property
@@ -56,11 +69,13 @@ class Vectors:
         return self._store("target", None)
 
     def _store(self, role: Role, instruction: str | None) -> EmbeddingStore:
-        return EmbeddingStore(self._dataset.path, Key(self._mark, role, instruction, self.codecs.name))
+        return EmbeddingStore(self._dataset.path, self.card.key(role, instruction, self.codecs))
 
     def _queries(self, task: str) -> EmbeddingStore:
-        instruction = self._dataset.instruction(f"{task}/0") if self.card.messages else None
-        return self._store("query", instruction)
+        return self._store("query", self._dataset.instruction(f"{task}/0"))
+
+    def _described(self) -> Card:
+        return self.crew.card() if self.crew else self._loaded().card
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:
@@ -77,25 +92,21 @@ class Vectors:
 
     def _embed(self, store: EmbeddingStore, numbers: Ints, desc: str) -> None:
         ids = self._items.ids.take(pa.array(numbers))
+        store.check(self.card.dimension, self.card.name)
         if not len(store.missing(ids)):
             self.effort.reused += len(ids)
             return
-        self.effort.add(
-            embed(
-                self._loaded(),
-                self._dataset,
-                store,
-                ids,
-                self.codecs,
-                batch=self._config.batch,
-                workers=self._config.workers,
-                desc=desc,
-            )
-        )
+        self.effort.add(embed(self._encoding(), store, ids, desc=desc))
+
+    def _encoding(self) -> Encoding:
+        if self.crew:
+            return self.crew.encoding(self.card, self.codecs)
+        batch, workers = self._config.batch, self._config.workers
+        return LocalEncoding(self._loaded(), self._dataset, self.codecs, batch=batch, workers=workers)
 
     def of(self, plan: TaskPlan) -> tuple[Stored, Anchors]:
         """Return the vectors of a task's candidates, in pool order, and its anchors."""
-        targets = Stored(self.targets, self._items.ids.take(pa.array(plan.pool)))
+        targets = Stored(self.targets, self._pool(plan))
         if self._config.anchor == "positive":
             return targets, PositiveAnchors(plan, targets)
         return targets, QueryAnchors(plan, self._items, self._queries(plan.task))
@@ -103,6 +114,13 @@ class Vectors:
     def of_targets(self, numbers: Ints) -> Floats:
         """Return the vectors of candidates, by item number."""
         return self.targets.take(self.targets.locate(self._items.ids.take(pa.array(numbers))))
+
+    def searcher(self, plan: TaskPlan) -> Searcher | None:
+        """Return what searches a task's candidates elsewhere; None when they are searched here."""
+        return self.crew.search(self.targets.key, self._pool(plan)) if self.crew else None
+
+    def _pool(self, plan: TaskPlan) -> pa.StringArray:
+        return self._items.ids.take(pa.array(plan.pool))
 
     def facts(self, name: str) -> dict[str, Any]:
         """Say which encoder it was, as JSON values."""

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
-from geovec_data.mining.cache import EmbeddingStore, Key, Role
+from geovec_data.mining.cache import EmbeddingStore, Role
 from geovec_data.mining.embed import embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
+from geovec_data.mining.encoding import LocalEncoding
 from geovec_data.mining.model_folder import find, fingerprint
 
 
@@ -81,18 +82,10 @@ class Vectorizer:
             DataFault: when the encoder gives vectors that are not finite.
         """
         role: Role = "target" if instruction is None else "query"
-        said = instruction if self.card.messages else None  # an encoder without messages gets no instruction
-        store = EmbeddingStore(self._dataset.path, Key(self._mark, role, said, self.codecs.name))
+        store = EmbeddingStore(self._dataset.path, self.card.key(role, instruction, self.codecs))
+        store.check(self.card.dimension, self._model)
         wanted = pa.array(ids, pa.string())
         if len(store.missing(wanted)):
-            embed(
-                self._load(),
-                self._dataset,
-                store,
-                wanted.unique(),
-                self.codecs,
-                batch=self._batch,
-                workers=self._workers,
-                desc="embedding queries" if role == "query" else "embedding targets",
-            )
+            encoding = LocalEncoding(self._load(), self._dataset, self.codecs, batch=self._batch, workers=self._workers)
+            embed(encoding, store, wanted.unique(), desc=f"embedding {'queries' if role == 'query' else 'targets'}")
         return store.take(store.locate(wanted))

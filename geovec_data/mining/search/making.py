@@ -86,11 +86,11 @@ class SearchMaker:
             queries: a sample.
             k: how many neighbours.
         """
-        if self.exact or not isinstance(search, Rescored):
+        if self.exact or not len(corpus):
             return
         k = min(k, len(corpus))
         facts: dict[str, Any] = {"pool": len(corpus), "k": k, "queries": len(queries)}
-        if search.too_deep(k):
+        if isinstance(search, Rescored) and search.too_deep(k):
             self._measured[name] = facts | {"recall": 1.0, "searched": "exact search, the pool being small,"}
             return
         recall = recall_of(search.search(queries, k)[0], tiled(corpus, self._devices).search(queries, k)[0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from geovec_data.engines import ray as engine
 from geovec_data.errors import DataFault, UserError
 from tests.fixtures.captions import write_corpus
 from tests.fixtures.dataset import build
+from tests.fixtures.ray_cluster import NODE, started
 from tests.geovec_data.test_build import snapshot
 
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'geovec[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install 'geovec[ray]'")
 
 UNITS = 40
-NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,8 @@ def local(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """Two nodes of one core. Their workers import what this process imports."""
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    made = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with started() as made:
+        yield made
 
 
 def arguments(corpus: Path, out: Path, *more: str) -> list[str]:
@@ -107,3 +100,20 @@ def test_engines_can_be_changed_between_runs_and_faults_are_told_alike(
 def test_no_cluster_at_the_address_is_told(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no Ray cluster answers there"):
         run(load_build(arguments(corpus, tmp_path / "o", "ray_address=127.0.0.1:1"), "geovec-data build"))
+
+
+def test_what_listens_there_and_is_no_ray_head_is_told_at_once(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def answer() -> None:
+        connection, _ = server.accept()
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.0 505 HTTP Version not supported\r\n\r\n")
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"ray_address=127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=r"no Ray cluster answers there \(what listens there is no Ray head\)"):
+            run(load_build(arguments(corpus, tmp_path / "o", address), "geovec-data build"))
+    assert "GCS" not in capfd.readouterr().err

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
 from geovec_data.mining import embed as embedding
 from geovec_data.mining.encoder import Encoder
+from geovec_data.mining.encoding import Effort
 from geovec_data.mining.mine import MineConfig, run
 from geovec_train.load import save_model
 from geovec_train.tiny import build_tiny
@@ -156,6 +158,7 @@ def test_an_image_that_does_not_decode_fails_and_is_named(
 KILLED = """
 import os, signal, sys
 from geovec_data.mining import cache, embed
+from geovec_data.mining.encoding import Effort
 from geovec_data.mining.mine import MineConfig, run
 embed.FLUSH_ITEMS = 1
 whole, calls = cache.EmbeddingStore.add, [0]
@@ -217,7 +220,40 @@ def test_batches_hold_items_of_like_size(dataset: Path, tiny: Path, monkeypatch:
         return whole(self, inputs, role)
 
     monkeypatch.setattr(Encoder, "prepare", watched)
-    mine(dataset, tiny)
+    mine(dataset, tiny, workers=1)
     flat = [p for batch in pixels for p in batch]
     assert flat == sorted(flat, reverse=True)
     assert len(set(flat)) == 2  # with an image, and without
+
+
+def test_batches_are_prepared_side_by_side_and_come_out_in_order(
+    dataset: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(dataset, other)
+    mine(other, tiny, workers=1)
+    met = threading.Barrier(3)  # breaks, and fails the run, when fewer than three threads prepare at once
+    whole, first = Encoder.prepare, [3]
+
+    def watched(self: Encoder, inputs: Any, role: Any) -> Any:
+        if first[0] > 0:
+            first[0] -= 1
+            met.wait(timeout=30)
+        return whole(self, inputs, role)
+
+    monkeypatch.setattr(Encoder, "prepare", watched)
+    mine(dataset, tiny, workers=3)
+    for role in ("query", "target"):
+        one, many = stored(other, role), stored(dataset, role)
+        assert list(one) == list(many)
+        np.testing.assert_allclose(np.array([*one.values()]), np.array([*many.values()]), atol=1e-6)
+
+
+def test_the_share_of_time_in_which_devices_were_idle_is_reported(dataset: Path, tiny: Path) -> None:
+    both = Effort(encoded=5, seconds=6.0, device=6.0, busy=3.0, waited=2.0)
+    both.add(Effort(encoded=5, seconds=4.0, device=4.0, busy=1.0, waited=1.0))
+    assert both.facts() == {"encoded": 10, "reused": 0, "seconds": 10.0, "idle_share": 0.6, "wait_share": 0.3}
+    facts = mine(dataset, tiny)
+    work = facts["embedding"]
+    assert 0 <= work["wait_share"] <= work["idle_share"] < 1
+    assert any(f"idle {100 * work['idle_share']:.0f} % of it" in line for line in facts["human"])

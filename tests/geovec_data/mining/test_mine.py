@@ -344,7 +344,7 @@ def test_text_only_encoder_mines_captions_near_captions(tmp_path: Path) -> None:
     assert facts["skipped"] == {"text_to_image": "its candidates are image, the encoder takes text"}
     assert facts["embedding"]["encoded"] == 3
     again = mine(dataset, str(get_model_path()), anchor="positive", k=2, run="again")
-    assert again["embedding"] == {"encoded": 0, "reused": 3, "seconds": 0.0, "wait_share": 0.0}
+    assert again["embedding"] == {"encoded": 0, "reused": 3, "seconds": 0.0, "idle_share": 0.0, "wait_share": 0.0}
 
 
 def test_stored_vectors_are_the_models_own(tmp_path: Path) -> None:
