@@ -33,7 +33,7 @@ def build(folder: Path, count: int) -> None:
 
     rng = np.random.default_rng(4)
 
-    def made(_path: Path, tally: Any, _scratch: Path | None = None) -> Iterator[Feature]:
+    def made(_path: Path, tally: Any, *_rest: Any) -> Iterator[Feature]:
         tally.extent = (0.0, 0.0, SPAN, SPAN)
         for number, (x, y) in enumerate(rng.uniform(0.0, SPAN - 0.001, (count, 2))):
             box = shapely.box(x, y, x + 0.0001, y + 0.0001)

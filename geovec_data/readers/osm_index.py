@@ -26,7 +26,7 @@ from geovec_data.readers.osm_index_build import build_index
 from geovec_data.readers.osm_labels import Bounds, Feature, label_files, widen
 
 INDEX_VERSION = 4
-KEEP_GROUPS = 32
+KEEP_GROUPS = 48
 
 Array = NDArray[Any]
 Columns = dict[str, list[Any]]
@@ -104,7 +104,7 @@ class LabelIndex:
             group = meta.row_group(g)
             stats = {n: group.column(at[n]).statistics for n in _EDGES}
             rows.append((stats["west"].min, stats["south"].min, stats["east"].max, stats["north"].max))
-        return np.array(rows, dtype=np.float64).reshape(-1, 4)
+        return np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(-1, 4).T)
 
     @property
     def count(self) -> int:
@@ -147,10 +147,10 @@ class _Group:
     """A row group in memory. A row is made a feature when it is first asked for: neighbouring chips ask again."""
 
     def __init__(self, table: Any) -> None:
-        self._boxes: Array = np.column_stack([table[n].to_numpy() for n in _EDGES])
+        self._boxes: Array = np.stack([table[n].to_numpy() for n in _EDGES])
         # plain columns: taking a chip's few rows out of an Arrow table costs more than all else in a query
         self._columns: Columns = {n: table[n].to_pylist() for n in _READ}
-        self._made: list[Feature | None] = [None] * len(self._boxes)
+        self._made: list[Feature | None] = [None] * table.num_rows
 
     def features(self, bounds: Bounds) -> list[Feature]:
         """Return those whose bounds touch `bounds`."""
@@ -168,7 +168,7 @@ class _Group:
         drawn = np.array([c["width"][i] is not None for i in rows])
         if drawn.any():
             geometries[drawn] = widen(geometries[drawn], np.array([c["width"][i] for i in rows])[drawn].astype(float))
-        for i, geometry, box in zip(rows, geometries.tolist(), self._boxes[rows].tolist(), strict=True):
+        for i, geometry, box in zip(rows, geometries.tolist(), self._boxes[:, rows].T.tolist(), strict=True):
             self._made[i] = Feature(
                 geometry, json.loads(c["tags"][i]), c["osm_type"][i], c["osm_id"][i], c["version"][i],
                 (box[0], box[1], box[2], box[3]), c["fault"][i], c["form"][i],
@@ -176,5 +176,7 @@ class _Group:
 
 
 def _touch(boxes: Array, b: Bounds) -> Array:
-    hits: Array = (boxes[:, 0] <= b[2]) & (boxes[:, 2] >= b[0]) & (boxes[:, 1] <= b[3]) & (boxes[:, 3] >= b[1])
+    """Tell which of the boxes (4, n) share a point with bounds."""
+    west, south, east, north = boxes
+    hits: Array = (west <= b[2]) & (east >= b[0]) & (south <= b[3]) & (north >= b[1])
     return hits
