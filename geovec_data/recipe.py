@@ -42,7 +42,11 @@ class SourceOptions(_Part):
         None,
         description="recipe=osm: georeferenced images: a folder, one file, a text file with one path a line, or a list",
     )
-    labels: Path | None = Field(None, description="recipe=osm: .osm, .osm.pbf, .geojson, .gpkg, or a folder of them")
+    labels: Path | None = Field(
+        None,
+        description="recipe=osm: .osm, .osm.pbf, .geojson, .gpkg, .parquet, or a folder of them; or over the network"
+        " 'place:Banepa, Nepal' or bbox:<west>,<south>,<east>,<north>, from an Overpass server",
+    )
     hub: str | None = Field(None, description="dataset repository on the Hugging Face hub")
     revision: str | None = Field(None, description="revision of that repository (a commit, for repeatable builds)")
 

@@ -69,6 +69,11 @@ def _imagery(config: CorpusConfig, key: str) -> Located:
     assert source.imagery is not None
     assert source.labels is not None
     labels = source.labels.expanduser()
+    if str(labels).startswith(("place:", "bbox:")):
+        from geovec_data.fetch import cache_dir
+        from geovec_data.overpass import fetch_labels
+
+        labels = fetch_labels(labels, cache_dir())
     if not labels.exists():
         raise UserError(f"{key}.labels={labels} does not exist. {_ways(config, key)}")
     given = source.imagery
