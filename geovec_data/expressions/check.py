@@ -57,8 +57,8 @@ class Checker:
     def matches(self, expression: Expression) -> Matches:
         """Evaluate an expression; nothing matches when a thing that it presupposes is not so.
 
-        What counts ("the only", "of the two", "the third") or compares with the least and the nearest presupposes
-        that all of the category are labelled; one that nobody labelled is seldom the largest or the leftmost.
+        What counts ("the only", "of the two", "the third") or compares with all others presupposes that all of the
+        category are labelled; but one that nobody labelled is seldom the largest.
         """
         anchor = None
         if expression.anchor is not None:
@@ -111,7 +111,8 @@ class Checker:
         centre, gap = (d[possible] for d in self._p.distances(anchor))
         first = int(np.argmin(centre))
         others = np.arange(len(possible)) != first
-        clear = (centre[first] * m.DISTANCE_LEAD <= centre[others]).all() and (gap[first] <= gap[others]).all()
+        ahead = (centre[first] * m.DISTANCE_LEAD <= centre[others]) & (centre[others] > 0)  # all on the anchor: no lead
+        clear = ahead.all() and (gap[first] <= gap[others]).all()
         return self._winner(truth, possible, first, bool(clear))
 
     def _ranked(self, truth: Truth, possible: Indices, rank: Rank) -> Matches:
@@ -166,7 +167,7 @@ class Checker:
 
 
 def _needs_all(e: Expression) -> bool:
-    ranked = e.rank is not None and (e.rank.n > 1 or e.rank.kind in ("smallest", "isolated"))
+    ranked = e.rank is not None and (e.rank.n > 1 or e.rank.kind != "largest")
     return e.count is not None or e.nearest or ranked
 
 

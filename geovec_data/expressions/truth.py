@@ -49,6 +49,16 @@ class Beyond:
     colours: Sequence[Mapping[str, float]] | None = None
 
 
+def _area(region: Region) -> float:
+    """Area of the whole object in square pixels; an outline that ends with the box was cut with it."""
+    if not region.polygon:
+        return box_area(region.box) / region.visible
+    xs, ys = region.polygon[::2], region.polygon[1::2]
+    x0, y0, x1, y1 = region.box
+    cut = min(xs) >= x0 - 1 and min(ys) >= y0 - 1 and max(xs) <= x1 + 1 and max(ys) <= y1 + 1
+    return polygon_area(region.polygon) / (region.visible if cut else 1.0)
+
+
 class Predicates:
     """The predicates over the regions of one scene, each computed once.
 
@@ -78,7 +88,7 @@ class Predicates:
         self.colours = None if colours is None else [*colours, *({} for _ in beyond.bystanders)]
         # a thin diagonal roof fills little of its box, so the outline counts where it is known; of an object that
         # the image cuts, the area lies between what is seen and the whole
-        whole = np.array([polygon_area(r.polygon) if r.polygon else box_area(r.box) / r.visible for r in regions])
+        whole = np.array([_area(r) for r in regions])
         seen = whole * np.array([r.visible for r in regions])
         self.areas: tuple[Floats, Floats] = (seen, whole)
         self._cache: dict[tuple[object, ...], Truth] = {}

@@ -52,10 +52,10 @@ def questions_of(survey: Survey, rng: random.Random) -> tuple[Question, ...]:
         survey: what the map has in the image.
         rng: chooses what is asked, and among wordings of one meaning.
     """
-    there, absent = sorted(_there(survey)), sorted(_absent(survey))
-    yes = rng.sample(there, min(PER_KIND, len(there)))
-    no = rng.sample(absent, min(PER_KIND, len(absent), max(len(yes), 1)))
-    counts = {n: c for n in _countable(survey) if (c := survey.count(n)) is not None}
+    seen, denied = sorted(there(survey)), sorted(absent(survey))
+    yes = rng.sample(seen, min(PER_KIND, len(seen)))
+    no = rng.sample(denied, min(PER_KIND, len(denied), max(len(yes), 1)))
+    counts = {n: c for n in countable(survey) if (c := survey.count(n)) is not None}
     out = [_presence(noun, "yes", rng) for noun in yes]
     out += [_presence(noun, "no", rng) for noun in no]
     out += [_count(survey, noun, counts[noun], rng) for noun in rng.sample(sorted(counts), min(PER_KIND, len(counts)))]
@@ -64,7 +64,7 @@ def questions_of(survey: Survey, rng: random.Random) -> tuple[Question, ...]:
     return tuple(out)
 
 
-def _there(survey: Survey) -> set[str]:
+def there(survey: Survey) -> set[str]:
     """Nouns, ancestors included, of what anybody sees."""
     out: set[str] = set()
     for thing in survey.things:
@@ -73,7 +73,7 @@ def _there(survey: Survey) -> set[str]:
     return out - _NOT_SEEN
 
 
-def _absent(survey: Survey) -> set[str]:
+def absent(survey: Survey) -> set[str]:
     """Nouns of which the map around is complete, and of which there is nothing here, nor of their whole family."""
     nouns, here = table().nouns, {t.entry.label[-1] for t in survey.things}
     out = set()
@@ -88,7 +88,7 @@ def _absent(survey: Survey) -> set[str]:
     return out
 
 
-def _countable(survey: Survey) -> list[str]:
+def countable(survey: Survey) -> list[str]:
     """Nouns of things that have a number: areas that are no zone and no cover, and no pieces of a line."""
     things = [t for t in survey.things if t.form == "area" and t.counts and not t.entry.zone and not t.entry.cover]
     nouns = {noun for t in things for noun in t.entry.label if not _NO_NUMBER & set(t.entry.label)}
