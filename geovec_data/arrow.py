@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+Values = Sequence[Any] | NDArray[Any]
+
 _NUMBERS: dict[pa.DataType, str] = {pa.int32(): "<i4", pa.int64(): "<i8", pa.float64(): "<f8", pa.float32(): "<f4"}
 
 
-def array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+def array(values: Values, type_: pa.DataType) -> pa.Array:
     """Build an array.
 
     Args:
@@ -53,12 +55,31 @@ def integers(values: NDArray[np.int64]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
-def table(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+def numbers(values: pa.Array) -> NDArray[Any]:
+    """Return the values of an array of numbers or booleans without null; numbers share the array's memory."""
+    part = slice(values.offset, values.offset + len(values))
+    buffer = values.buffers()[1] if len(values) else b""
+    if pa.types.is_boolean(values.type):
+        return np.unpackbits(np.frombuffer(buffer, dtype=np.uint8), bitorder="little")[part].astype(bool)
+    return np.frombuffer(buffer, dtype=values.type.to_pandas_dtype())[part]
+
+
+def table(columns: Sequence[Values], schema: pa.Schema) -> pa.Table:
     """Build a table from columns of Python values in the order of the schema."""
     return pa.Table.from_arrays([array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _joined(values: Sequence[Any], *, text: bool) -> tuple[list[int], bytes]:
+def empty(schema: pa.Schema) -> pa.Table:
+    """Build a table without rows (`pyarrow.Schema.empty_table` imports pandas too)."""
+    return table([()] * len(schema), schema)
+
+
+def scalar(value: Any, type_: pa.DataType) -> pa.Scalar:
+    """Build one value."""
+    return array([value], type_)[0]
+
+
+def _joined(values: Values, *, text: bool) -> tuple[list[int], bytes]:
     """Join texts or byte strings; returns the length of each in bytes, and all of them."""
     if not text:
         return [len(v) for v in values], b"".join([v or b"" for v in values])
@@ -69,7 +90,7 @@ def _joined(values: Sequence[Any], *, text: bool) -> tuple[list[int], bytes]:
     return [len(p) for p in parts], b"".join(parts)
 
 
-def _struct(values: Sequence[Any], present: NDArray[np.bool_] | None, type_: pa.DataType) -> pa.Array:
+def _struct(values: Values, present: NDArray[np.bool_] | None, type_: pa.DataType) -> pa.Array:
     names = [field.name for field in type_]
     rows = [tuple(v[n] for n in names) if isinstance(v, dict) else v for v in values]
     if present is not None:
@@ -80,7 +101,7 @@ def _struct(values: Sequence[Any], present: NDArray[np.bool_] | None, type_: pa.
     return pa.Array.from_buffers(type_, len(values), [_bits(present)], children=children)
 
 
-def _present(values: Sequence[Any]) -> NDArray[np.bool_] | None:
+def _present(values: Values) -> NDArray[np.bool_] | None:
     """Say which values are not None; None when all are there."""
     return np.array([v is not None for v in values], dtype=bool) if None in values else None
 

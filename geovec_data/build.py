@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from geovec_data.engines.local import warm_up
+from geovec_data.engines.local import cool_down, warm_up
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
 from geovec_data.jobs import Part, prepare, units_of
@@ -85,6 +85,7 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
             journal.add(record)
             advance(len(unit.entries))
     forget(journal, staging, units)
+    cool_down()
     return _finish(config, parts, journal, key, [u.corpus for u in todo], workers_or_cores(config.workers))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geovec_data import arrow
 from geovec_data.records import Segment, Segments
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.manifest import Manifest, read_manifest
@@ -70,7 +71,7 @@ class Dataset:
                 skip = " EXCLUDE (bytes)" if table == "images" else ""
                 con.execute(f"CREATE VIEW {table} AS SELECT *{skip} FROM read_parquet([{listed}])")
             else:
-                con.register(f"_empty_{table}", arrow_schema(table).empty_table())
+                con.register(f"_empty_{table}", arrow.empty(arrow_schema(table)))
                 con.execute(f"CREATE VIEW {table} AS SELECT * FROM _empty_{table}")
         con.execute(
             "CREATE VIEW example_splits AS SELECT e.*, s.split, s.reason FROM examples e"

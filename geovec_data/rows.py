@@ -36,7 +36,7 @@ class Columns:
     def take(self) -> pa.Table:
         """Return the rows as an Arrow table and forget them."""
         if not self._rows:
-            return self._schema.empty_table()
+            return arrow.empty(self._schema)
         columns = list(zip(*self._rows, strict=True))
         self._rows = []
         return arrow.table(columns, self._schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from geovec_data import arrow
 from geovec_data.dedup.exact import Copies
 from geovec_data.dedup.near import Name, Near
 from geovec_data.schema import arrow_schema
@@ -22,7 +23,8 @@ def removed(copies: Copies, near: Near) -> pa.Table:
         else:
             fate = "which is kept; its labels and texts are joined to it"
         rows.append(_row(name, "duplicate_image", f"byte-identical to {_of(name, first)}, {fate}"))
-    return pa.Table.from_pylist(rows, schema=arrow_schema("rejects"))
+    schema = arrow_schema("rejects")
+    return arrow.table([[row[name] for row in rows] for name in schema.names], schema)
 
 
 def _near(name: Name, kept: Name, score: float) -> str:

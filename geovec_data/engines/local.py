@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from multiprocessing.forkserver import ensure_running
+from multiprocessing import forkserver, get_context
 from queue import SimpleQueue
 
 from geovec_data.engines.worker import Action, Done, Workers, workers_or_cores
@@ -50,7 +49,12 @@ def warm_up(workers: int) -> None:
     """Begin to load what workers need in the process they are forked from, while the build lists its corpora."""
     if workers_or_cores(workers) > 1:
         get_context("forkserver").set_forkserver_preload(PRELOADED)
-        ensure_running()
+        forkserver.ensure_running()
+
+
+def cool_down() -> None:
+    """End the process that workers are forked from: it holds all that they loaded, and the final stage needs none."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # no public way; one that is asked for again starts
 
 
 def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action) -> Iterator[Done]:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geovec_data import arrow
 from geovec_data.leaks.options import Rule
 
 Ints = NDArray[np.int64]
@@ -23,6 +24,9 @@ SIDES = (
     " UNION ALL SELECT e.image, s.split FROM examples e JOIN splits s ON s.example = e.id) p"
     " JOIN images i ON i.id = p.image WHERE p.split IN ('train', 'val', 'test')"
 )
+
+
+LISTING = pa.schema({"train": pa.string(), "held_out": pa.string(), "score": pa.float64(), "partners": pa.int32()})
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -58,7 +62,7 @@ def add_pairs(
         limit: see above.
     """
     train, held, score = pairs
-    reached = pa.table({"image": pa.array(ids[np.unique(train)], pa.string())})
+    reached = arrow.table([ids[np.unique(train)]], pa.schema({"image": pa.string()}))
     con.register("_reached", reached)
     con.execute("INSERT INTO leak_train SELECT ?, image FROM _reached", [rule])
     con.unregister("_reached")
@@ -68,14 +72,8 @@ def add_pairs(
     first = np.flatnonzero(np.concatenate([[True], held[1:] != held[:-1]])) if len(held) else held
     rank = np.arange(len(held)) - np.repeat(first, np.diff(np.append(first, len(held))))
     kept = rank < limit
-    listing = pa.table(
-        {
-            "train": pa.array(ids[train[kept]], pa.string()),
-            "held_out": pa.array(ids[held[kept]], pa.string()),
-            "score": pa.array(np.round(score[kept].astype(np.float64), 3)),
-            "partners": pa.array(partners[kept].astype(np.int32)),
-        }
-    )
+    rounded = np.round(score[kept].astype(np.float64), 3)
+    listing = arrow.table([ids[train[kept]], ids[held[kept]], rounded, partners[kept]], LISTING)
     con.register("_listing", listing)
     con.execute(
         "INSERT INTO leak_pairs SELECT ?, l.train, l.held_out, s.split, l.score, format(?, l.score), l.partners"

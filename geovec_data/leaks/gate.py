@@ -5,8 +5,9 @@ Sides are train against val and test. Rules that drop go first, so that what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -36,7 +37,7 @@ class Verdict:
 
 def check(
     con: duckdb.DuckDBPyConnection,
-    thumbs: str | None,
+    thumbs: Sequence[Path],
     options: LeakOptions,
     known: Mapping[str, tuple[Rule, ...]],
     threads: int,
@@ -45,7 +46,7 @@ def check(
 
     Args:
         con: a connection with views of images, examples, items, qrels, splits and image_splits.
-        thumbs: what to write after FROM to read the thumbnails (image, thumb).
+        thumbs: staged files of thumbnails (image, thumb).
         options: policies and thresholds.
         known: corpus → rules by which its split is known to leak: reported where nothing else is asked.
         threads: threads.
@@ -67,7 +68,7 @@ def check(
 
 
 def _find(
-    con: duckdb.DuckDBPyConnection, rule: Rule, thumbs: str | None, options: LeakOptions, threads: int
+    con: duckdb.DuckDBPyConnection, rule: Rule, thumbs: Sequence[Path], options: LeakOptions, threads: int
 ) -> dict[str, Any]:
     """Run one rule; returns what the summary should say of its thresholds."""
     match rule:

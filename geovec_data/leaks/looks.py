@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from geovec_data import arrow
 from geovec_data.leaks.found import add_pairs
 from geovec_data.near import LEFT, RIGHT, SIDE, near_pairs
+from geovec_data.store.staging import mapped
 
 
 def near(
-    con: duckdb.DuckDBPyConnection, thumbs: str | None, *, bits: int, score: float, limit: int, threads: int
+    con: duckdb.DuckDBPyConnection, thumbs: Sequence[Path], *, bits: int, score: float, limit: int, threads: int
 ) -> int:
     """Find near-duplicates; returns the number of images that were too flat to be compared.
 
     Args:
         con: the connection.
-        thumbs: what to write after FROM to read (image, thumb); None: there are none.
+        thumbs: staged files of (image, thumb).
         bits: `geovec_data.near.MAX_BITS`.
         score: `geovec_data.near.MIN_SCORE`.
         limit: pairs listed for a held-out image.
         threads: threads.
     """
-    if thumbs is None:
+    if not thumbs:
         return 0
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE _sides AS SELECT image, min(corpus) AS corpus,"
-        f" (bool_or(split = 'train')::UTINYINT * {LEFT}"
-        f" + bool_or(split <> 'train')::UTINYINT * {RIGHT})::UTINYINT AS side"
-        " FROM leak_sides GROUP BY image"
-    )
     table: pa.Table = con.sql(
-        f"SELECT s.image, s.corpus, s.side, t.thumb FROM _sides s JOIN (SELECT image, any_value(thumb) AS thumb"
-        f" FROM {thumbs} GROUP BY image) t ON t.image = s.image ORDER BY s.image"
+        f"SELECT image, min(corpus) AS corpus, (bool_or(split = 'train')::UTINYINT * {LEFT}"
+        f" + bool_or(split <> 'train')::UTINYINT * {RIGHT})::UTINYINT AS side"
+        " FROM leak_sides GROUP BY image ORDER BY image"
     ).to_arrow_table()
     if not table.num_rows:
         return 0
-    column = table.column("thumb").cast(pa.binary(SIDE * SIDE)).combine_chunks()
-    pixels = np.frombuffer(column.buffers()[1], dtype=np.uint8)[column.offset * SIDE * SIDE :]
-    sides = table.column("side").to_numpy()
+    images: list[str] = table.column("image").to_pylist()
+    sides = arrow.numbers(table.column("side").combine_chunks())
     pairs = near_pairs(
-        pixels[: table.num_rows * SIDE * SIDE].reshape(-1, SIDE, SIDE),
+        _pictures(thumbs, images),
         sides,
         max_bits=bits,
         min_score=score,
         threads=threads,
     )
-    ids = np.array(table.column("image").to_pylist(), dtype=object)
+    ids = np.array(images, dtype=object)
     corpora = np.array(table.column("corpus").to_pylist(), dtype=object)
     # two images of which each is on both sides are a pair twice
     back = np.flatnonzero(((sides[pairs.second] & LEFT) > 0) & ((sides[pairs.first] & RIGHT) > 0))
@@ -56,3 +56,17 @@ def near(
     scores = np.concatenate([pairs.score, pairs.score[back]])
     add_pairs(con, "near", ids, corpora, (train, held, scores), "similarity {}", limit)
     return pairs.flat
+
+
+def _pictures(files: Sequence[Path], images: list[str]) -> NDArray[np.uint8]:
+    """Read the thumbnails of images, (images, SIDE²), in their order; without DuckDB, which would copy them twice."""
+    place = {image: n for n, image in enumerate(images)}
+    out = np.zeros((len(images), SIDE * SIDE), dtype=np.uint8)
+    for file in files:
+        for batch in mapped(file).to_batches():
+            _, offsets, pixels = batch.column("thumb").buffers()
+            first = int(np.frombuffer(offsets, dtype=np.int32)[batch.column("thumb").offset])
+            seen = np.frombuffer(pixels, dtype=np.uint8)[first : first + batch.num_rows * SIDE * SIDE]
+            rows = np.array([place.get(image, -1) for image in batch.column("image").to_pylist()], dtype=np.int64)
+            out[rows[rows >= 0]] = seen.reshape(-1, SIDE * SIDE)[rows >= 0]
+    return out

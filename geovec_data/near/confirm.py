@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,13 @@ from geovec_data.near.look import COMPARED, FRAMES, concordance, turned, weighte
 from geovec_data.near.search import Candidates
 from geovec_data.near.windows import MOST, Floats, Ints, coarse_lines, coarse_windows, index, operators
 
-CHUNK = 512
-HOPELESS = 0.25
-"""A score at the candidate's own window below which no neighbouring window can reach the threshold."""
+CHUNK = 256
+ROUNDS = ((2, 0.25), (1, 0.6), (1, 0.6))
+"""Steps that a round moves a window's edges by, and the score below which a pair is not worth the round.
+
+Of 1,990 copies of real chips that end at 0.9 or more none began below 0.37 or was below 0.75 after the first round;
+nine in ten of the pairs that end lower are.
+"""
 _MOVES = np.array([(a, b) for a in (0, -1, 1) for b in (0, -1, 1)])
 
 
@@ -61,30 +66,44 @@ def window_scores(thumbs: NDArray[np.uint8], coefs: Floats, pairs: Candidates, t
 
 def _registered(pixels: Floats, wanted: Floats, rows: Ints, columns: Ints) -> Floats:
     """Register windows; `rows` and `columns` are (pairs, 2) starts and ends in steps."""
-    best = _score(_lines(rows), pixels, _lines(columns), wanted)
-    hopeful = np.flatnonzero(best > HOPELESS)
-    pixels, wanted, rows, columns = pixels[hopeful], wanted[hopeful], rows[hopeful], columns[hopeful]
-    top = best[hopeful]
-    for step in (2, 1, 1):
-        # the image's transpose has rows for columns: one search along rows serves both
-        rows, top = _along_rows(pixels, wanted, rows, columns, step, top, across=False)
-        columns, top = _along_rows(pixels, wanted, columns, rows, step, top, across=True)
-    best[hopeful] = top
+    best = _score(np.matmul(np.matmul(_lines(rows), pixels), _crossed(columns)), wanted)
+    left, top = np.arange(len(best)), best
+    for step, hopeless in ROUNDS:
+        stay = top > hopeless
+        left, pixels, wanted, top = left[stay], pixels[stay], wanted[stay], top[stay]
+        rows, columns = rows[stay], columns[stay]
+        # what does not move is multiplied once
+        across = np.matmul(pixels, _crossed(columns))
+        rows, top = _moved(partial(_cut_rows, across), wanted, rows, step, top)
+        along = np.matmul(_lines(rows), pixels)
+        columns, top = _moved(partial(_cut_columns, along), wanted, columns, step, top)
+        best[left] = top
     return best
 
 
-def _along_rows(
-    pixels: Floats, wanted: Floats, moving: Ints, fixed: Ints, step: int, top: Floats, *, across: bool
+def _moved(
+    window: Callable[[Ints], Floats], wanted: Floats, lines: Ints, step: int, top: Floats
 ) -> tuple[Ints, Floats]:
-    chosen, best = moving.copy(), top.copy()
+    """Try to move the start and end of `lines`; returns the best ones and their scores."""
+    chosen, best = lines.copy(), top.copy()
     for move in _MOVES[1:]:
-        tried = np.clip(moving + move * step, 0, MOST)
+        tried = np.clip(lines + move * step, 0, MOST)
         tried[:, 1] = np.minimum(tried[:, 1], MOST - tried[:, 0])
-        sides = (fixed, tried) if across else (tried, fixed)
-        score = _score(_lines(sides[0]), pixels, _lines(sides[1]), wanted)
+        score = _score(window(tried), wanted)
         better = score > best
         chosen[better], best[better] = tried[better], score[better]
     return chosen, best
+
+
+def _cut_rows(columns: Floats, rows: Ints) -> Floats:
+    """Return the coefficients of windows of these rows: `columns` are the pixels with their columns cut already."""
+    made: Floats = np.matmul(_lines(rows), columns)
+    return made
+
+
+def _cut_columns(rows: Floats, columns: Ints) -> Floats:
+    made: Floats = np.matmul(rows, _crossed(columns))
+    return made
 
 
 def _lines(window: Ints) -> Floats:
@@ -92,6 +111,9 @@ def _lines(window: Ints) -> Floats:
     return made
 
 
-def _score(rows: Floats, pixels: Floats, columns: Floats, wanted: Floats) -> Floats:
-    made = np.matmul(np.matmul(rows, pixels), np.swapaxes(columns, -1, -2))
+def _crossed(window: Ints) -> Floats:
+    return np.swapaxes(_lines(window), -1, -2)
+
+
+def _score(made: Floats, wanted: Floats) -> Floats:
     return concordance(weighted(made), wanted)

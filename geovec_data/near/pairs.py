@@ -83,6 +83,7 @@ def near_pairs(
         for f in range(FRAMES):
             rows = frames[members] == f
             upright[rows] = turned(thumbs[members[rows]], f, pixels=True)
+        del thumbs  # at 1 kB a picture one copy is enough
         kept = None if sides is None else sides[members]
         found = _search(upright, hashes[members], kept, max_bits, min_score, threads)
     first, second, score = _once(found, kept)
@@ -101,7 +102,7 @@ def _search(
     if sides is not None:
         grouped = np.zeros(len(leader), dtype=np.uint8)
         np.bitwise_or.at(grouped, group, sides)
-    found = candidates(upright[leader], coefs[leader], bits, threads, grouped)
+    found = candidates(upright, coefs, leader, bits, threads, grouped)
     same = np.arange(len(leader))
     zero = np.zeros(len(leader), dtype=np.int64)
     found = Candidates(*(np.concatenate(c) for c in zip(

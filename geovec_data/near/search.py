@@ -56,33 +56,51 @@ class Table:
     def __init__(self, hashes: Hashes, doubts: Hashes) -> None:
         """Enter hashes of shape (frames, n) and, by band, their two least certain bits, (bands, 2, frames, n)."""
         self.hashes = hashes.ravel()
-        self._order: list[NDArray[np.int32]] = []
-        self._start: list[NDArray[np.int32]] = []
+        self._bands: list[_Band] = []
         for (first, width), (one, two) in zip(BANDS, doubts.reshape(len(BANDS), 2, -1), strict=True):
             entered = [self.hashes, self.hashes ^ one, self.hashes ^ two, self.hashes ^ one ^ two]
-            keys = band(np.concatenate(entered), first, width)
-            order = np.argsort(keys, kind="stable")
-            self._order.append((order % self.hashes.size).astype(np.int32))
-            start = np.zeros((1 << width) + 1, dtype=np.int32)
-            np.cumsum(np.bincount(keys, minlength=1 << width), dtype=np.int32, out=start[1:])
-            self._start.append(start)
+            keys = band(np.concatenate(entered), first, width).astype(np.int32)
+            self._bands.append(_Band(first, width, keys))
 
     def near(self, hashes: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
         """Return (position among `hashes`, position among the entered, differing bits) within `most` bits."""
         found: list[tuple[Ints, Ints, Ints]] = []
-        for (first, width), order, start in zip(BANDS, self._order, self._start, strict=True):
-            keys = band(hashes, first, width)
-            low = start[keys]
-            count = start[keys + 1] - low
-            at = np.flatnonzero(count)
-            count = count[at]
-            asked = np.repeat(at, count)
-            step = np.arange(len(asked)) - np.repeat(np.cumsum(count) - count, count)
-            entered = order[np.repeat(low[at], count) + step].astype(np.int64)
+        for entries in self._bands:
+            asked, entered = entries.equal(hashes)
+            entered %= self.hashes.size  # every hash is entered with some bits changed, too
             bits = np.bitwise_count(hashes[asked] ^ self.hashes[entered]).astype(np.int64)
             near = bits <= most
             found.append((asked[near], entered[near], bits[near]))
         return tuple(np.concatenate(c) for c in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+class _Band:
+    """The entries of one band, found by the first bits of their keys: as many as there are entries to tell apart."""
+
+    def __init__(self, first: int, width: int, keys: NDArray[np.int32]) -> None:
+        self._first, self._width = first, width
+        slots = min(width, max(len(keys).bit_length(), 1))
+        self._rest = width - slots
+        self._order = np.argsort(keys, kind="stable").astype(np.int32)
+        self._start = np.zeros((1 << slots) + 1, dtype=np.int32)
+        np.cumsum(np.bincount(keys >> self._rest, minlength=1 << slots), dtype=np.int32, out=self._start[1:])
+        self._keys = keys[self._order] if self._rest else None
+
+    def equal(self, hashes: Hashes) -> tuple[Ints, Ints]:
+        """Return the pairs (position among `hashes`, entry) that are equal in this band."""
+        keys = band(hashes, self._first, self._width)
+        slot = keys >> self._rest
+        low = self._start[slot]
+        count = self._start[slot + 1] - low
+        at = np.flatnonzero(count)
+        count = count[at]
+        asked = np.repeat(at, count)
+        step = np.arange(len(asked)) - np.repeat(np.cumsum(count) - count, count)
+        place = np.repeat(low[at], count) + step
+        if self._keys is not None:
+            same = self._keys[place] == keys[asked]
+            asked, place = asked[same], place[same]
+        return asked, self._order[place].astype(np.int64)
 
 
 def doubts(coefs: Floats) -> Hashes:
@@ -107,19 +125,26 @@ def band(hashes: Hashes, first: int, width: int) -> Ints:
 
 
 def candidates(
-    thumbs: NDArray[np.uint8], coefs: Floats, most: int, threads: int, sides: NDArray[np.uint8] | None = None
+    thumbs: NDArray[np.uint8],
+    coefs: Floats,
+    leader: Ints,
+    most: int,
+    threads: int,
+    sides: NDArray[np.uint8] | None = None,
 ) -> Candidates:
     """Find for every image those that may be it or a crop of it, turned or mirrored; sorted by base and other.
 
     Args:
-        thumbs: thumbnails (n, SIDE, SIDE).
-        coefs: their coefficients, (n, ≥ HASHED, ≥ HASHED).
+        thumbs: thumbnails (m, SIDE, SIDE).
+        coefs: their coefficients, (m, ≥ HASHED, ≥ HASHED).
+        leader: which of them are searched, (n,); what is returned are positions in here.
         most: bits in which the hashes may differ.
         threads: threads; the result does not depend on it.
         sides: for each image the sides it stands on (bits): only pairs of different sides are looked for; None: all.
     """
-    n = len(thumbs)
-    hashes, uncertain = frame_hashes(coefs), doubts(coefs)
+    n = len(leader)
+    low = coefs[leader, :HASHED, :HASHED]
+    hashes, uncertain = frame_hashes(low), doubts(low)
     sides = np.full(n, LEFT | RIGHT, dtype=np.uint8) if sides is None else sides
     found: list[NDArray[np.int64]] = [np.empty((5, 0), dtype=np.int64)]
     with ThreadPoolExecutor(threads) as pool:
@@ -128,25 +153,25 @@ def candidates(
             if not len(bases) or not len(others):
                 continue
             table = Table(hashes[:, others], uncertain[..., others])
-            look = partial(_look, table, thumbs, bases, others, most)
+            look = partial(_look, table, thumbs, leader, bases, others, most)
             found += pool.map(look, range(0, len(bases), CHUNK))
-            del table, look  # before the next is made: one alone takes 20 MB
+            del table, look  # before the next is made: of many images it takes 20 MB and more
     rows = np.concatenate(found, axis=1)
     rows = rows[:, np.lexsort((rows[1], rows[0]))]
     return Candidates(rows[0], rows[1], rows[3], rows[4])
 
 
 def _look(
-    table: Table, thumbs: NDArray[np.uint8], bases: Ints, others: Ints, most: int, start: int
+    table: Table, thumbs: NDArray[np.uint8], leader: Ints, bases: Ints, others: Ints, most: int, start: int
 ) -> NDArray[np.int64]:
     """Look for some of `bases`: the best window of each pair, as rows (base, other, bits, window, frame)."""
     chunk = bases[start : start + CHUNK]
-    asked, entered, bits = table.near(window_hashes(thumbs[chunk].astype(np.float32)).ravel(), most)
+    asked, entered, bits = table.near(window_hashes(thumbs[leader[chunk]].astype(np.float32)).ravel(), most)
     window, base = np.divmod(asked, len(chunk))
     frame, other = np.divmod(entered, len(others))
     base, other = chunk[base], others[other]
     apart = base != other
     rows = np.stack([base, other, bits, window, frame])[:, apart]
     rows = rows[:, np.lexsort(rows[::-1])]
-    pair = rows[0] * len(thumbs) + rows[1]
+    pair = rows[0] * len(leader) + rows[1]
     return rows[:, np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from geovec_data import splits
+from geovec_data import arrow, splits
 from geovec_data.errors import UserError, suggest
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.blocks import NO_POSITION
@@ -37,9 +37,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: Mapping[s
     for corpus, images in placed.items():
         _refuse_unsaid(con, corpus, images, options[corpus])
     rows = sorted(row for corpus, images in placed.items() for row in splits.assign(images, options[corpus]))
-    table = pa.table(
-        [pa.array([r[i] for r in rows], pa.string()) for i in range(3)], schema=arrow_schema("image_splits")
-    )
+    table = arrow.table([[r[i] for r in rows] for i in range(3)], arrow_schema("image_splits"))
     shards = write_stream(fresh, "image_splits", iter(table.to_batches()))
     con.register("image_splits", table)
     official = ", ".join(f"'{c}'" for c, o in sorted(options.items()) if o.method == "official") or "NULL"
@@ -75,9 +73,8 @@ def split_facts(con: duckdb.DuckDBPyConnection, options: Mapping[str, SplitOptio
 def _furthest(con: duckdb.DuckDBPyConnection, corpus: str, options: SplitOptions) -> dict[str, Any] | None:
     """Find the class and split whose number of images is furthest from what the shares want."""
     shares = dict(zip(SPLITS, (options.train, options.val, options.test), strict=True))
-    con.register(
-        "_wanted", pa.table({"split": list(shares), "share": [s / sum(shares.values()) for s in shares.values()]})
-    )
+    wanted = pa.schema({"split": pa.string(), "share": pa.float64()})
+    con.register("_wanted", arrow.table([list(shares), [s / sum(shares.values()) for s in shares.values()]], wanted))
     furthest = con.execute(
         "WITH i AS (SELECT id, scene_class AS class FROM images WHERE scene_class IS NOT NULL AND corpus = ?),"
         " c AS (SELECT class, count(*) AS n FROM i GROUP BY 1), h AS (SELECT i.class, s.split, count(*) AS n FROM i"

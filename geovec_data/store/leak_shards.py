@@ -12,7 +12,7 @@ from geovec_data.leaks.drop import REWRITTEN
 from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import staged, stream, view
+from geovec_data.store.sql import staged_files, stream, view
 from geovec_data.store.writer import write_stream
 
 _ORDER = "rule, held_out, split, train, detail"
@@ -38,7 +38,7 @@ def write_leaks(
         known: corpus → rules by which its split is known to leak.
         threads: threads.
     """
-    verdict = gate.check(con, staged(con, staging, units, "thumbs"), options, known, threads)
+    verdict = gate.check(con, staged_files(staging, units, "thumbs"), options, known, threads)
     shards = write_stream(fresh, "leaks", stream(con, f"SELECT * FROM leaks ORDER BY {_ORDER}", "leaks"))
     if verdict.dropped:
         for table, sql in REWRITTEN.items():

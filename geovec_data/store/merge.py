@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from geovec_data import arrow
 from geovec_data.schema import arrow_schema
+from geovec_data.store.staging import mapped
 
 # the key that orders a table and that must be unique in it
 KEYS: dict[str, tuple[str, ...]] = {
@@ -64,8 +66,7 @@ class _Sorted:
     """One file's rows and their keys."""
 
     def __init__(self, file: Path, name: str) -> None:
-        with pa.memory_map(str(file)) as source:
-            self.table: pa.Table = pa.ipc.open_file(source).read_all()
+        self.table = mapped(file)
         self._columns = [self.table.column(k) for k in KEYS[name]]
 
     def __len__(self) -> int:
@@ -106,15 +107,16 @@ def unique(batches: Iterator[pa.RecordBatch], key: Sequence[str]) -> Iterator[pa
         batches: sorted; all rows of a key stand in one batch.
         key: names of the key's columns.
     """
+    last = arrow.scalar(LAST, pa.string())
     for batch in batches:
         same = np.ones(max(batch.num_rows - 1, 0), dtype=bool)
-        for column in (pc.fill_null(batch.column(k), LAST) for k in key):
-            same &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        for column in (pc.call_function("coalesce", [batch.column(k), last]) for k in key):
+            same &= arrow.numbers(pc.equal(column[1:], column[:-1]))
         if not same.any():
             yield batch
             continue
         starts = np.flatnonzero(np.concatenate([[True], ~same]))
-        yield batch.take(pa.array(_least(batch, starts)))
+        yield batch.take(arrow.integers(_least(batch, starts)))
 
 
 def _least(batch: pa.RecordBatch, starts: NDArray[np.int64]) -> NDArray[np.int64]:

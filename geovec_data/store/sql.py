@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from geovec_data import arrow
 from geovec_data.schema import arrow_schema
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.manifest import Shard
-from geovec_data.store.staging import staged_name
+from geovec_data.store.staging import mapped, staged_name
 
 BATCH_ROWS = 2048
 
@@ -41,10 +42,8 @@ def staged(con: duckdb.DuckDBPyConnection, staging: Path, units: list[UnitRecord
         return None
     if table == "images":
         return f"read_parquet({path_list(files)})"
-    import pyarrow.dataset as ds
-
     name = f"_staged_{table}"
-    con.register(name, ds.dataset([str(f) for f in files], schema=arrow_schema(table), format="ipc"))
+    con.register(name, pa.concat_tables(mapped(f) for f in files))
     return name
 
 
@@ -62,5 +61,5 @@ def view(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard], table
     if files:
         con.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({path_list(files)})")
     else:
-        con.register(f"_empty_{table}", arrow_schema(table).empty_table())
+        con.register(f"_empty_{table}", arrow.empty(arrow_schema(table)))
         con.execute(f"CREATE VIEW {table} AS SELECT * FROM _empty_{table}")

@@ -46,7 +46,7 @@ class Tables:
             schema = pa.schema([f.with_nullable(True) for f in arrow_schema(table)])
             con.register(f"_{table}", pa.Table.from_pylist(rows, schema=schema))
             con.execute(f"CREATE TABLE {table} AS SELECT DISTINCT * FROM _{table}")
-        return Checked(con, gate.check(con, None, LeakOptions(**options), known or {}, 1))
+        return Checked(con, gate.check(con, (), LeakOptions(**options), known or {}, 1))
 
 
 @dataclass

@@ -103,7 +103,7 @@ def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
     every = thumbs(images + [reencoded(i, 30) for i in images]).reshape(-1, SIDE, SIDE)
     coefs = coefficients(every.astype(np.float32))
     hashes = frame_hashes(coefs)
-    got = candidates(every, coefs, 14, 1)
+    got = candidates(every, coefs, np.arange(len(every)), 14, 1)
     near = np.argwhere(np.bitwise_count(hashes[0][:, None] ^ hashes[0][None]) <= 4)
     assert {(a, b) for a, b in near.tolist() if a != b} <= set(zip(got.base.tolist(), got.other.tolist(), strict=True))
 
