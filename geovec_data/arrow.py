@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+_MOST = 2**31 - 1
+
 Values = Sequence[Any] | NDArray[Any]
 
 _NUMBERS: dict[pa.DataType, str] = {pa.int32(): "<i4", pa.int64(): "<i8", pa.float64(): "<f8", pa.float32(): "<f4"}
@@ -113,6 +115,6 @@ def _bits(present: NDArray[np.bool_] | None) -> pa.Buffer | None:
 def _offsets(lengths: Sequence[int]) -> pa.Buffer:
     ends = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(np.array(lengths, dtype=np.int64), out=ends[1:])
-    if ends[-1] > np.iinfo(np.int32).max:
+    if ends[-1] > _MOST:
         raise OverflowError(f"{ends[-1]} bytes in one Arrow array")
     return pa.py_buffer(ends.astype("<i4"))

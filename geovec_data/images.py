@@ -70,15 +70,34 @@ def read_label(root: Path, path: str) -> bytes:
         BadImage: ``unsafe_path``.
         OSError: it cannot be read, or is a pipe or device.
     """
-    with open(_confined(str(root), path), "rb", buffering=0, opener=_no_wait) as handle:
-        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "a pipe or device, no file")
-        return handle.readall()
+    data = _content(_confined(str(root), path), None)
+    if data is None:
+        raise OSError(errno.EINVAL, "a pipe or device, no file")
+    return data
 
 
-def _no_wait(path: str, flags: int) -> int:
-    """Open without waiting: opening a named pipe for reading would wait for its writer for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _content(full: str, most: int | None) -> bytes | None:
+    """Read a whole file; None for what is no file.
+
+    Raises:
+        BadImage: more than `most` bytes.
+        OSError: it cannot be read.
+    """
+    # without waiting: opening a named pipe for reading would wait for its writer for ever
+    descriptor = os.open(full, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        size = status.st_size
+        if most is not None and size > most:
+            raise BadImage("too_large", f"file has {size} bytes, the limit max_bytes is {most}")
+        data = os.read(descriptor, size + 1)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):  # one call reads 2 GB at most
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 @lru_cache(maxsize=256)
@@ -95,18 +114,13 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     """
     full = _confined(str(root), path)
     try:
-        with open(full, "rb", buffering=0, opener=_no_wait) as handle:
-            status = os.fstat(handle.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise BadImage("unreadable_image", "a pipe or device, no file")
-            size = status.st_size
-            if size > max_bytes:
-                raise BadImage("too_large", f"file has {size} bytes, the limit max_bytes is {max_bytes}")
-            data = handle.readall()
+        data = _content(full, max_bytes)
     except (FileNotFoundError, NotADirectoryError):
         raise BadImage("missing_image", f"no such file under the source root: {path}") from None
     except OSError as error:
         raise BadImage("unreadable_image", f"cannot be read: {error.strerror or error}") from error
+    if data is None:
+        raise BadImage("unreadable_image", "a pipe or device, no file")
     if not data:
         raise BadImage("empty_file", "file has no bytes")
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from geovec_data.unit import Job, Unit
 
 PRELOADED = ["geovec_data.unit", "geovec_data.checks", "geovec_data.engines.local", "geovec_data.tasks", "PIL.Image"]
 
+_GARBAGE = 50_000  # rows wait in lists until a unit is whole: nothing that the collector could free
+
 _workers: Workers | None = None
 
 
@@ -26,6 +29,8 @@ def _start(jobs: Mapping[str, Job], parent: int) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    gc.freeze()  # what was loaded before is shared with the process this one was forked from, and stays
+    gc.set_threshold(_GARBAGE)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     _workers = Workers(jobs)
 
