@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geovec_data import __version__
@@ -139,7 +139,21 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
             f"Queries that several images answer are one example with all of them: {joined['joined']:,} examples were"
             f" joined to {joined['to']:,} others."
         )
+    if alignment := finished.counts.get("alignment"):
+        notes.append(_alignment_note(alignment))
     if near := finished.counts.get("near_duplicates"):
         fate = "were left out" if config.dedup.near == "drop" else "could be left out with dedup.near=drop"
         notes.append(f"{near['pairs']:,} pairs of images are near-duplicates; {near['images']:,} images {fate}.")
     return notes
+
+
+def _alignment_note(alignment: Mapping[str, Mapping[str, Any]]) -> str:
+    said = {
+        "applied": "of {images:,} images they were moved onto what the imagery shows, half of them by {median_m:g} m or"
+        " less",
+        "measured": "of {images:,} images an offset was found, at the median {median_m:g} m, and is only kept in the"
+        " record",
+        "refused": "of {images:,} images no offset could be told for sure, and they lie where the map has them",
+    }
+    parts = [text.format(**alignment[kind]) for kind, text in said.items() if kind in alignment]
+    return f"Labels and imagery of a map can lie metres apart. {'; '.join(parts).capitalize()}."

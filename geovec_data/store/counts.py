@@ -42,7 +42,22 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "rejects_by_level": by_level,
         "corpora": _by_corpus(con, rejects),
         "digest": digest(*(s.sha256 for s in shards)),
+        **_alignment(con),
     }
+
+
+def _alignment(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count images by what became of the offset of their labels, with the median of each; none where nobody asked."""
+    found = con.execute(
+        "WITH facts AS (SELECT id, unnest(attributes) AS fact FROM images), found AS (SELECT"
+        " max(fact.value) FILTER (fact.key = 'align') AS kind,"
+        " max(fact.value) FILTER (fact.key = 'align_east_m') AS east,"
+        " max(fact.value) FILTER (fact.key = 'align_north_m') AS north FROM facts GROUP BY id)"
+        " SELECT kind, count(*), round(median(sqrt(east::DOUBLE ** 2 + north::DOUBLE ** 2)), 2) FROM found"
+        " WHERE kind IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    kinds = {kind: {"images": n} | ({} if kind == "refused" else {"median_m": metres}) for kind, n, metres in found}
+    return {"alignment": kinds} if kinds else {}
 
 
 def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[str, Any]]:
