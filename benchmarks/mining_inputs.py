@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from geovec_data.store.writer import write_stream
 DIMENSION = 256
 TASK = "text_to_text"
 RUN = "default"
+ROWS = 20_000  # made at a time
 
 
 def texts(n: int) -> tuple[list[str], list[str]]:
@@ -58,39 +61,32 @@ def generate(work: Path, kind: str, n: int) -> None:
     for array, name in ((queries, "queries"), (corpus, "corpus")):
         array /= np.linalg.norm(array, axis=1, keepdims=True)
         np.save(work / f"{name}.npy", array)
-    asked, right = _dataset(work / "dataset", n)
-    _store(work, asked, right, queries, corpus)
+    asked, right = write_dataset(work / "dataset", np.arange(n))
+    write_store(work, asked, right, queries, corpus)
 
 
-def _dataset(path: Path, n: int) -> tuple[list[str], list[str]]:
-    anchors, positives = texts(n)
-    rows, names = [], []
-    for text in (*anchors, *positives):
-        names.append(item_id((Segment.of_text(text),)))
-        segment = {"kind": "text", "text": text, "image": None, "box": None, "lon": None, "lat": None}
-        rows.append({"id": names[-1], "segments": [segment], "modality": "text", "text_key": text_key(text)})
-    examples = [digest("example", name) for name in names[:n]]
-    tables = {
-        "items": rows,
-        "examples": [
-            {
-                "id": e,
-                "task": TASK,
-                "corpus": "bench",
-                "instruction": f"{TASK}/0",
-                "query": q,
-                "image": "0" * 32,
-            }
-            | {"scope": "split", "scene_key": e}
-            for e, q in zip(examples, names[:n], strict=True)
-        ],
-        "qrels": [{"example": e, "item": i} for e, i in zip(examples, names[n:], strict=True)],
-        "splits": [{"example": e, "split": "train", "reason": "benchmark"} for e in examples],
+def write_dataset(path: Path, owner: Any) -> tuple[list[str], list[str]]:
+    """Write a dataset of texts; candidate i is right for query ``owner[i]``. Returns the ids of both."""
+    count = int(owner.max()) + 1
+    anchors, positives = texts(count)[0], texts(len(owner))[1]
+    names = [item_id((Segment.of_text(text),)) for text in (*anchors, *positives)]
+    examples = [digest("example", name) for name in names[:count]]
+
+    def items() -> Iterator[dict[str, Any]]:
+        for text, name in zip((*anchors, *positives), names, strict=True):
+            segment = {"kind": "text", "text": text, "image": None, "box": None, "lon": None, "lat": None}
+            yield {"id": name, "segments": [segment], "modality": "text", "text_key": text_key(text)}
+
+    fixed = {"task": TASK, "corpus": "bench", "instruction": f"{TASK}/0", "image": "0" * 32, "scope": "split"}
+    tables: dict[str, Iterable[dict[str, Any]]] = {
+        "items": items(),
+        "examples": (fixed | {"id": e, "query": q, "scene_key": e} for e, q in zip(examples, names, strict=False)),
+        "qrels": ({"example": examples[o], "item": i} for o, i in zip(owner, names[count:], strict=True)),
+        "splits": ({"example": e, "split": "train", "reason": "benchmark"} for e in examples),
     }
     shards = []
     for table in BUILD_TABLES:
-        whole = pa.Table.from_pylist(tables.get(table, []), schema=arrow_schema(table))
-        shards += write_stream(path, table, whole.to_batches())
+        shards += write_stream(path, table, batches(table, tables.get(table, ())))
     info = TaskInfo(meta_task="cross_modal", query_kind="text", target_kind="text", instructions=("Find it.",))
     manifest = Manifest(
         schema_version=1,
@@ -105,15 +101,23 @@ def _dataset(path: Path, n: int) -> tuple[list[str], list[str]]:
         shards=tuple(shards),
     )
     (path / "manifest.json").write_text(manifest.text(), encoding="utf-8")
-    return names[:n], names[n:]
+    return names[:count], names[count:]
 
 
-def _store(work: Path, asked: list[str], right: list[str], queries: Any, corpus: Any) -> None:
+def batches(table: str, rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """Yield rows of a table in batches."""
+    left = iter(rows)
+    while some := list(islice(left, ROWS)):
+        yield from pa.Table.from_pylist(some, schema=arrow_schema(table)).to_batches()
+
+
+def write_store(work: Path, asked: list[str], right: list[str], queries: Any, corpus: Any) -> None:
+    """Write an encoder's vectors of queries and candidates where a mining run looks for them."""
     encoder = work / "encoder"
     encoder.mkdir()
     (encoder / "config.json").write_text("{}", encoding="utf-8")
     mark = fingerprint(encoder)
-    card = Card("benchmark", mark, ("text",), DIMENSION)
+    card = Card("benchmark", mark, ("text",), queries.shape[1])
     codecs = Codecs.named().name
     for role, names, array in (("query", asked, queries), ("target", right, corpus)):
         store = EmbeddingStore(work / "dataset", Key(mark, role, None, codecs))  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from benchmarks.mining_inputs import batches
 from geovec_data.ids import digest, item_id, text_key
 from geovec_data.mining.cache import FOLDER, EmbeddingStore, Key
 from geovec_data.mining.encoder import Card
@@ -20,7 +20,7 @@ from geovec_data.mining.mine import run as mine
 from geovec_data.mining.model_folder import fingerprint
 from geovec_data.records import Segment
 from geovec_data.render import Codecs
-from geovec_data.schema import BUILD_TABLES, arrow_schema
+from geovec_data.schema import BUILD_TABLES
 from geovec_data.store.manifest import Manifest, TaskInfo
 from geovec_data.store.writer import write_stream
 
@@ -30,7 +30,6 @@ CLASSES = 45
 WORDS = 2000  # that captions are made of, few of them often
 PLACES = 500  # around which images lie
 TASK = "text_to_image"
-CHUNK = 20_000
 
 
 def generate(work: Path, images: int, depth: int) -> None:
@@ -112,7 +111,7 @@ def _dataset(
     }
     shards = []
     for table in BUILD_TABLES:
-        shards += write_stream(path, table, _batches(table, tables.get(table, iter(()))))
+        shards += write_stream(path, table, batches(table, tables.get(table, ())))
     info = TaskInfo(meta_task="cross_modal", query_kind="text", target_kind="image", instructions=("Find it.",))
     manifest = Manifest(
         schema_version=1, tool="benchmark", fingerprint="0" * 64, recipe={}, sources=(), tasks={TASK: info}, counts={},
@@ -127,16 +126,6 @@ def _once(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if row["id"] not in seen:
             seen.add(row["id"])
             yield row
-
-
-def _batches(table: str, rows: Iterator[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
-    some: list[dict[str, Any]] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == CHUNK:
-            yield from pa.Table.from_pylist(some, schema=arrow_schema(table)).to_batches()
-            some = []
-    yield from pa.Table.from_pylist(some, schema=arrow_schema(table)).to_batches()
 
 
 def _vectors(work: Path, rng: np.random.Generator, scene: Any, queries: list[str], targets: list[str]) -> None:
