@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geovec_data.errors import ResourceFault, UserError
+from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.progress import say
 
 Floats = NDArray[np.float32]
@@ -133,17 +133,31 @@ class EmbeddingStore:
         return places
 
     def take(self, places: Ints) -> Floats:
-        """Return the vectors at places, shape (n, dimension)."""
+        """Return the vectors at places, shape (n, dimension).
+
+        Raises:
+            DataFault: when one is not finite: the encoder's never are, so the file is damaged.
+        """
         out = np.empty((len(places), self.dimension or 0), np.float32)
         part = np.searchsorted(self._starts, places, side="right") - 1
-        for n in np.unique(part):
-            chosen = part == n
+        order = np.argsort(part, kind="stable")
+        used, first = np.unique(part[order], return_index=True)
+        for n, chosen in zip(used, np.split(order, first[1:]), strict=False):  # of nothing, one empty piece
             rows = places[chosen] - self._starts[n]
             if len(rows) == len(places):
                 np.take(self._parts[n], rows, axis=0, out=out)
             else:
                 out[chosen] = self._parts[n][rows]
+        if not np.isfinite(out.sum()):
+            self._refuse(places[~np.isfinite(out).all(axis=1)])
         return out
+
+    def _refuse(self, places: Ints) -> None:
+        ids = self._names.take(pa.array(places[:5])).to_pylist()
+        raise DataFault(
+            f"{self.folder} holds NaN or infinite vectors for {len(places)} items asked for: {', '.join(ids)}"
+            f"{', …' if len(places) > 5 else ''}; remove that folder, and its items are embedded again"
+        )
 
     def add(self, ids: Sequence[str], vectors: Floats) -> None:
         """Write one file of vectors; it is there whole or not at all.

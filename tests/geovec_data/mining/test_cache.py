@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geovec_data.errors import ResourceFault
+from geovec_data.errors import DataFault, ResourceFault
 from geovec_data.mining.cache import EmbeddingStore, Key, Stored
 
 KEY = Key("f" * 64, "target", None, "qwen2vl+lat_lon")
@@ -66,6 +66,18 @@ def test_an_item_without_a_vector_is_an_error(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path, KEY)
     with pytest.raises(KeyError, match="1 items have no vector"):
         store.locate(pa.array(["a"]))
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_a_vector_that_is_not_finite_is_named_and_not_searched(tmp_path: Path, strange: float) -> None:
+    vectors = rows(9)
+    vectors[[2, 7], 3] = strange
+    EmbeddingStore(tmp_path, KEY).add([f"item {n}" for n in range(9)], vectors)
+    store = EmbeddingStore(tmp_path, KEY)
+    assert store.take(np.array([0, 1, 8])).shape == (3, 6)
+    assert store.take(np.zeros(0, np.int64)).shape == (0, 6)
+    with pytest.raises(DataFault, match=r"NaN or infinite vectors for 2 items asked for: item 2, item 7; remove"):
+        Stored(store, pa.array([f"item {n}" for n in range(9)])).tile(0, 9)
 
 
 def test_a_damaged_file_is_said_and_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
