@@ -22,9 +22,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geovec_data import images
-from geovec_data.checks import CheckOptions, Ledger, check_regions, scene_fault
+from geovec_data.checks import CheckOptions, check_regions, scene_fault
 from geovec_data.clip import visible_part
 from geovec_data.georef import Placement
+from geovec_data.ledger import Ledger
 from geovec_data.records import Box, Region, Reject, Scene
 
 Window = tuple[int, int, int, int]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from geovec_data.errors import UserError, suggest
 from geovec_data.leaks.options import LeakOptions
 from geovec_data.options import validate
-from geovec_data.recipe import find_recipe, load_tree, recipe_names
+from geovec_data.recipe_files import find_recipe, load_tree, recipe_names
 
 
 class MixRecipe(BaseModel):

@@ -98,7 +98,8 @@ def _export(arguments: list[str]) -> Summary:
 
 def _report(arguments: list[str]) -> Summary:
     from geovec_data.options import load
-    from geovec_data.report.report import ReportConfig, run
+    from geovec_data.report.config import ReportConfig
+    from geovec_data.report.report import run
 
     return run(load(ReportConfig, arguments, "geovec-data report"))
 

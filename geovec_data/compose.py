@@ -13,16 +13,8 @@ from typing import Any
 from geovec_data.chosen import Chosen, choose, recipe_list
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, names, parse_value, put, resolve, split_argument, validate
-from geovec_data.recipe import (
-    BuildConfig,
-    BuildOptions,
-    CorpusConfig,
-    RunOptions,
-    SourceOptions,
-    apply_sample,
-    mix_names,
-    recipe_names,
-)
+from geovec_data.recipe import BuildConfig, BuildOptions, CorpusConfig, RunOptions, SourceOptions
+from geovec_data.recipe_files import apply_sample, mix_names, recipe_names
 
 # what speaks of one corpus: with several, an option must say of which
 OWN = frozenset(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from geovec_data.aligned import columns
 from geovec_data.chosen import choose, load_mix, recipe_list
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.options import help_lines
-from geovec_data.recipe import load_recipe, mix_names, recipe_names
+from geovec_data.recipe_files import load_recipe, mix_names, recipe_names
 from geovec_data.splits.options import SPLITS, SplitOptions
 from geovec_data.tasks import get_task
 
@@ -54,12 +54,6 @@ def list_recipes() -> dict[str, Any]:
         "mixes": [{"mix": n, "title": t, "recipes": count} for n, t, count in mixes],
         "human": human,
     }
-
-
-def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lay rows out in columns, to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def describe(config: DescribeConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from geovec_data.aligned import columns
 from geovec_data.chosen import Chosen, load_mix, recipe_list
 from geovec_data.compose import compose_corpus
 from geovec_data.recipe import CorpusConfig
@@ -13,8 +14,6 @@ from geovec_data.tasks import get_task
 
 def describe_mix(name: str, chosen: Sequence[Chosen], head: dict[str, str] | None) -> dict[str, Any]:
     """Describe several corpora as one build would take them."""
-    from geovec_data.describe import columns
-
     corpora = [compose_corpus(c, {}, "geovec-data build", many=True) for c in chosen]
     tasks = dict.fromkeys(t for c in corpora for t in c.tasks)
     meta = dict.fromkeys(get_task(t).meta_task for t in tasks)

@@ -39,7 +39,7 @@ def _model(name: str) -> type[BaseModel] | None:
 
         return ExportConfig
     if name == "report":
-        from geovec_data.report.report import ReportConfig
+        from geovec_data.report.config import ReportConfig
 
         return ReportConfig
     if name == "stats":

@@ -28,7 +28,7 @@ _DRAFT = 64  # a JPEG is decoded at the smallest scale that keeps this side; the
 
 
 class BadImage(Exception):
-    """An image that is refused; `code` is a word from `geovec_data.checks.CODES`."""
+    """An image that is refused; `code` is a word from `geovec_data.ledger.CODES`."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from geovec_data import ids
+from geovec_data.ledger import Ledger
 from geovec_data.records import Question
-
-if TYPE_CHECKING:
-    from geovec_data.checks import Ledger
 
 
 def check_questions(questions: tuple[Question, ...], ledger: Ledger) -> tuple[Question, ...]:

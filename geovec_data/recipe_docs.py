@@ -9,7 +9,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from geovec_data.recipe import Recipe, load_recipe, recipe_names
+from geovec_data.recipe import Recipe
+from geovec_data.recipe_files import load_recipe, recipe_names
 from geovec_data.tasks import get_task
 
 HEAD = """\

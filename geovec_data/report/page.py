@@ -13,7 +13,7 @@ from geovec_data.store.by_corpus import HEAD, by_corpus
 if TYPE_CHECKING:
     import duckdb
 
-    from geovec_data.report.report import ReportConfig
+    from geovec_data.report.config import ReportConfig
 
 METRICS = ("P@1", "R@5", "R@10", "MRR")
 

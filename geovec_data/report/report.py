@@ -12,26 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, Field
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_data.report.config import ReportConfig
 from geovec_data.report.gallery import Pictures
 from geovec_data.report.page import Page
-
-
-class ReportConfig(BaseModel):
-    """Options of `geovec-data report`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    dataset: Path = Field(description="dataset directory")
-    model: Path | None = Field(None, description="training run whose loss curve and scores are shown")
-    run: str | None = Field(None, description="mining run to show; null: the only one")
-    scores: Path | None = Field(None, description="scores.json to show; null: what geovec-eval wrote for the model")
-    out: Path | None = Field(None, description="file to write; null: <dataset>/report.html")
-    examples: int = Field(4, ge=1, le=50, description="examples shown of each task")
-    scenes: int = Field(8, ge=0, le=100, description="scenes shown with all their regions")
-    seed: int = Field(0, description="another seed shows other examples")
 
 
 def run(config: ReportConfig) -> dict[str, Any]:

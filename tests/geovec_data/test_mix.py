@@ -14,8 +14,8 @@ from geovec_data.build import run
 from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
-from geovec_data.recipe import find_recipe
-from geovec_data.report.report import ReportConfig
+from geovec_data.recipe_files import find_recipe
+from geovec_data.report.config import ReportConfig
 from geovec_data.report.report import run as report
 from geovec_data.stats import StatsConfig
 from geovec_data.stats import run as stats_of

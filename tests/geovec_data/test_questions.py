@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from geovec_data.checks import Ledger
+from geovec_data.ledger import Ledger
 from geovec_data.questions import check_questions
 from geovec_data.records import Question
 from tests.fixtures.scenes import scene

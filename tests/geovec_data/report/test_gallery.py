@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from geovec_data.dataset import Dataset
+from geovec_data.report.config import ReportConfig
 from geovec_data.report.gallery import SIDE, Mark, Pictures, number, outline
-from geovec_data.report.report import ReportConfig, run
+from geovec_data.report.report import run
 from tests.fixtures.handmade import COLOURS, Painting, painted
 
 

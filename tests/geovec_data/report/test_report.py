@@ -13,7 +13,8 @@ import pytest
 
 from geovec_data.errors import UserError
 from geovec_data.records import Segment
-from geovec_data.report.report import ReportConfig, run, web_address
+from geovec_data.report.config import ReportConfig
+from geovec_data.report.report import run, web_address
 from tests.fixtures.handmade import Book, Painting, painted
 from tests.fixtures.jobs import mined, scored, trained
 
