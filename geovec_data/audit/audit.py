@@ -74,7 +74,8 @@ def run(config: AuditConfig) -> dict[str, Any]:
         if name not in WITHHELD:
             raise UserError(f"truths: '{name}' is none.{suggest(name, WITHHELD)}")
     stored = StoredRun(folder)
-    policy = PolicyConfig.model_validate(stored.settings["policy"])
+    # a second model is not asked again: it is no part of what is stored
+    policy = PolicyConfig.model_validate(stored.settings["policy"] | {"rescore": None})
     k = config.k or _hard(stored.settings)
     items = Items(dataset)
     facts, words = Facts(dataset, items), Words(items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Block:
         positive: similarity of each example's positives.
         truth: what is right for each query group.
         config: the policy's limits.
+        examples: number of each example in its task; empty where no rule asks a second model.
     """
 
     candidates: Candidates
@@ -71,6 +72,7 @@ class Block:
     positive: Positive
     truth: Truth
     config: PolicyConfig
+    examples: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def nothing(self) -> Bools:

@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from geovec_data.mining.block import Block, Candidates, Positive
+from geovec_data.mining.block import Block, Candidates, Floats, Positive
 from geovec_data.mining.items import Bools, Ints
-from geovec_data.mining.policy import Said, judge, stays
+from geovec_data.mining.policy import Said, judge, reached, stays
 from geovec_data.mining.policy_config import PolicyConfig
+from geovec_data.mining.rules.rescore import first
 from geovec_data.mining.scope import Source
 from geovec_data.mining.truth import Truth
 
@@ -39,7 +40,7 @@ class Judge:
     def _judged(self, scope: Source, examples: Ints, positive: Positive, depth: int) -> tuple[Candidates, Said]:
         found = scope.search(examples, depth)
         group, query = self._truth.group(examples), self._truth.plan.query[examples]
-        return found, judge(Block(found, group, query, positive, self._truth, self._policy))
+        return found, judge(Block(found, group, query, positive, self._truth, self._policy, examples))
 
     def found(
         self, scope: Source, examples: Ints, positive: Positive, depth: int, wanted: int, usable: Usable = _all
@@ -79,6 +80,17 @@ class Judge:
                 pieces.append((replace(kept, row=some[kept.row]), told))
             rows = np.concatenate(again)
         return *_joined(pieces), deeper
+
+    def second(self, examples: Ints, found: Candidates, said: Said) -> Floats | None:
+        """Return what the second model says of those that stay and it was asked about; -inf for the others."""
+        if self._truth.second is None:
+            return None
+        out = np.full(len(found.row), -np.inf, np.float32)
+        asked = np.flatnonzero(reached(said, "rescore"))
+        asked = asked[first(found.row[asked], self._policy.rescore_depth)]
+        asked = asked[stays(said[asked])]
+        out[asked] = self._truth.second.scores(examples, found.row[asked], found.place[asked])
+        return out
 
     def _wants_more(self, found: Candidates, said: Said, examples: Ints, wanted: int, usable: Usable) -> Bools:
         kept = np.bincount(found.row[stays(said) & usable(examples, found)], minlength=len(examples))

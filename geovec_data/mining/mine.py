@@ -24,6 +24,7 @@ from geovec_data.mining.live import Live
 from geovec_data.mining.model_folder import find, fingerprint
 from geovec_data.mining.output import RowWriter
 from geovec_data.mining.plan import plans
+from geovec_data.mining.rescore import OPTION, Rescoring
 from geovec_data.mining.search.pieces import Pieces
 from geovec_data.mining.stored import StoredRun
 from geovec_data.mining.summary import SUMMARY, human_lines, overall, read_summary, refuse_nothing, task_facts
@@ -79,6 +80,8 @@ def run(config: MineConfig) -> dict[str, Any]:
         "encoder": fingerprint(folder) if folder else base and base.settings.get("encoder"),
         "dataset": hashlib.sha256((dataset.path / MANIFEST).read_bytes()).hexdigest(),
     }
+    if config.policy.rescore is not None:  # by what it holds, not by its name
+        settings["policy"]["rescore"] = fingerprint(find(config.policy.rescore, OPTION), OPTION)
     if base:
         base.check(config, settings)
         settings["search"] = base.settings.get("search")
@@ -174,6 +177,9 @@ def _mine(
         given = Live(config, vectors, Pieces(aside / pieces_name(settings)))
         chosen, skipped = choose(config, given.vectors.card, items, every)
         given.vectors.fill(chosen)
+    second = Rescoring(config, dataset, items) if config.policy.rescore is not None else None
+    if second:
+        second.fill(chosen)
     searched = time.monotonic()
     files = Files(*(RowWriter(aside / f"{t}.parquet", t) for t in ("candidates", "negatives", "positive_scores")))
     tasks: dict[str, Any] = {}
@@ -181,6 +187,7 @@ def _mine(
         for plan in chosen:
             truth = Truth(plan, facts, words)
             positives, scopes = given.of(truth)
+            truth.second = second.of(plan) if second else None
             miner = TaskMiner(truth, positives, config)
             for scope, others in scopes:
                 miner.mine(scope, others, files, advance)
@@ -197,6 +204,7 @@ def _mine(
         "scores_are": f"cosine similarity to the {config.anchor}",
         "settings": settings,
         **given.facts(),
+        "rescored_by": second.facts() if second else None,
         "tasks": tasks,
         "skipped": skipped,
         **overall(tasks),

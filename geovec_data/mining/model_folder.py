@@ -14,7 +14,7 @@ _NO_MODEL = {"summary.json", "train.json", "trainer_state.json"}
 _MODEL_FILES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".bin", ".py", ".vocab"}
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, option: str = "encoder") -> str:
     """Hash a model folder: names and contents of the files that make the model, in name order.
 
     Logs, checkpoints and evaluations that a training run leaves in the same folder do not count.
@@ -25,16 +25,16 @@ def fingerprint(folder: Path) -> str:
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:6]) or "nothing"
         raise UserError(
-            f"encoder={folder} holds no model: modules.json (SentenceTransformer) or config.json (transformers) was"
+            f"{option}={folder} holds no model: modules.json (SentenceTransformer) or config.json (transformers) was"
             f" expected, found: {found}"
         )
     files = [p for p in folder.iterdir() if p.is_file() and p.suffix in _MODEL_FILES and p.name not in _NO_MODEL]
     if list(folder.glob("*.bin")) and not list(folder.glob("*.safetensors")):
         raise UserError(
-            f"encoder={folder} has its weights as pickle (*.bin), which can run code when loaded; save it as"
+            f"{option}={folder} has its weights as pickle (*.bin), which can run code when loaded; save it as"
             " safetensors: model.save_pretrained(folder, safe_serialization=True)"
         )
-    for module in _modules(folder):
+    for module in _modules(folder, option):
         if module:
             files += [p for p in (folder / module).rglob("*") if p.is_file()]
     digest = hashlib.sha256()
@@ -45,17 +45,17 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _modules(folder: Path) -> list[str]:
+def _modules(folder: Path, option: str) -> list[str]:
     file = folder / "modules.json"
     if not file.is_file():
         return []
     try:
         return [str(m["path"]) for m in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"encoder={folder}: {file.name} is unreadable ({error}); save the model again") from error
+        raise UserError(f"{option}={folder}: {file.name} is unreadable ({error}); save the model again") from error
 
 
-def find(name: str) -> Path:
+def find(name: str, option: str = "encoder") -> Path:
     """Return the folder of an encoder: a local one, or the hub's snapshot of it (downloaded when it is not cached).
 
     Raises:
@@ -66,7 +66,7 @@ def find(name: str) -> Path:
         return local
     if local.exists() or local.is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise UserError(
-            f"encoder={name}: no such folder. Give a model folder (geovec-train's out=), or a hub name"
+            f"{option}={name}: no such folder. Give a model folder (geovec-train's out=), or a hub name"
             " such as sentence-transformers/all-MiniLM-L6-v2"
         )
     from huggingface_hub import HfApi, snapshot_download
@@ -76,17 +76,17 @@ def find(name: str) -> Path:
     try:
         return Path(snapshot_download(repo, local_files_only=True))
     except LocalEntryNotFoundError:
-        say(f"encoder={name} is no folder here; asking the hub for {repo}")
+        say(f"{option}={name} is no folder here; asking the hub for {repo}")
     try:
         HfApi().model_info(repo, timeout=10)
         # other formats of the same weights stay on the hub
         return Path(snapshot_download(repo, ignore_patterns=["*.bin", "onnx/*", "openvino/*", "*.h5", "*.msgpack"]))
     except HfHubHTTPError as error:
         reason = "the hub has no such model, or it is private"
-        raise UserError(f"encoder={name}: no such folder here, and {reason} ({first_line(error)})") from error
+        raise UserError(f"{option}={name}: no such folder here, and {reason} ({first_line(error)})") from error
     except Exception as error:
         raise UserError(
-            f"encoder={name}: no such folder here, and the hub cannot be reached ({first_line(error)})."
+            f"{option}={name}: no such folder here, and the hub cannot be reached ({first_line(error)})."
             " Give a model folder, such as geovec-train's out="
         ) from error
 

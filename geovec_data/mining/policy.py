@@ -32,6 +32,7 @@ from geovec_data.mining.rules.identity import (
 )
 from geovec_data.mining.rules.neighbours import same_neighbourhood
 from geovec_data.mining.rules.regions import other_box, region_overlap
+from geovec_data.mining.rules.rescore import rescore
 from geovec_data.mining.rules.scores import (
     absolute_margin,
     max_score,
@@ -59,6 +60,7 @@ RULES: tuple[Callable[[Block], Bools], ...] = (
     near_place,
     same_class,
     same_neighbourhood,
+    rescore,
     min_score,
     max_score,
     absolute_margin,
@@ -91,8 +93,14 @@ def judge(block: Block) -> Said:
 
 def answer_of(config: PolicyConfig, rule: str) -> Answer:
     """Return what a rule answers: its option's value; known positives and the score rules always drop."""
-    said = getattr(config, rule, None)
+    said = getattr(config, rule, None) if rule != "rescore" else None  # its value is a model
     return next((a for a in (*ANSWERS, "off") if a == said), "drop")
+
+
+def reached(said: Said, rule: str) -> Bools:
+    """Tell which candidates no rule before this one has decided."""
+    out: Bools = (said == UNDECIDED) | (said % _STEP >= RULE_NAMES.index(rule))
+    return out
 
 
 def stays(said: Said) -> Bools:

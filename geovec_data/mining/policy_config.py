@@ -69,6 +69,15 @@ class PolicyConfig(BaseModel):
     walk_cosine: float = Field(
         0.3, gt=0.0, le=1.0, description="same_neighbourhood: this cosine of both ends, or more; 0: by chance"
     )
+    rescore: str | None = Field(
+        None,
+        description="a second model: any SentenceTransformer, or a CrossEncoder for pairs of texts (folder or hub"
+        " name); what it scores above the positive goes, the rest is taken in its order; null: off",
+    )
+    rescore_depth: int = Field(32, ge=1, description="rescore: so many candidates of those left are scored anew")
+    rescore_margin: float | None = Field(
+        0.0, ge=0.0, description="rescore: drop above positive - |positive| x margin, by its scores; null: only reorder"
+    )
     min_score: float | None = Field(None, description="drop candidates less similar than this; null: off")
     max_score: float | None = Field(None, description="drop candidates more similar than this; null: off")
     against: Literal["lowest", "highest"] = Field(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.mining.ahead import ahead
-from geovec_data.mining.block import Candidates, Positive
+from geovec_data.mining.block import Candidates, Floats, Positive
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.items import Bools, Ints
 from geovec_data.mining.judging import Judge
@@ -52,6 +53,7 @@ class _Judged:
     found: Candidates
     said: Said
     deeper: int
+    second: Floats | None  # of a second model, where it is asked; candidates that it did not score come last
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,17 @@ class TaskMiner:
         positive = self._positives.positive(examples)
         usable = {"usable": self._elsewhere} if "region" in self._wanted else {}
         wanted, depth = self._wanted["hard"], self._config.depth
-        return _Judged(positive, *self._judge.found(scope, examples, positive, depth, wanted, **usable))
+        found, said, deeper = self._judge.found(scope, examples, positive, depth, wanted, **usable)
+        return _Judged(positive, found, said, deeper, self._judge.second(examples, found, said))
 
     def _similar(self, judged: _Judged, examples: Ints, names: pa.StringArray, files: Files) -> _Chosen:
         wanted, found, said = self._wanted["hard"], judged.found, judged.said
         self.tally.deeper += judged.deeper
         kept = np.flatnonzero(stays(said))
-        kept = kept[np.lexsort((~promoted(said[kept]), found.row[kept]))]
+        order: tuple[NDArray[Any], ...] = (~promoted(said[kept]), found.row[kept])
+        if judged.second is not None:
+            order = (-judged.second[kept], *order)
+        kept = kept[np.lexsort(order)]
         kinds = self._region(examples[found.row[kept]], found.item[kept])
         if "region" in self._wanted:
             kept, kinds = kept[~kinds], kinds[~kinds]

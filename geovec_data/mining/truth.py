@@ -14,6 +14,7 @@ from geovec_data.mining.words import Words
 
 if TYPE_CHECKING:
     from geovec_data.mining.neighbourhood import Neighbourhood
+    from geovec_data.mining.rescore import Second
 
 MOST = 16
 """Most pictures, or texts, of one item that the rules look at one by one.
@@ -38,6 +39,7 @@ class Truth:
         place_decides: whether the place, not the content, makes a candidate right.
         boxed: whether candidates or queries have boxes.
         neighbourhood: what is like what, where vectors are at hand; else None.
+        second: the scores of a second model, where one is asked; else None.
     """
 
     def __init__(self, plan: TaskPlan, facts: Facts, words: Words) -> None:
@@ -46,6 +48,7 @@ class Truth:
         self.facts = facts
         self.words = words
         self.neighbourhood: Neighbourhood | None = None
+        self.second: Second | None = None
         self.open = plan.meta_task in _OPEN and bool((plan.answer_set == NONE).all())
         self.place_decides = plan.meta_task == "geo"
         _, self._group = np.unique(items.twins[plan.query], return_inverse=True)
