@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from geovec_data.readers.osm_antimeridian import crosses, wrapped
 from geovec_data.readers.osm_labels import Bounds, Feature, Tally, padded, touch
 from geovec_data.records import OsmType
 
@@ -71,6 +72,10 @@ class Batch:
         )
         geometries[single] = shapely.get_geometry(geometries[single], 0)
         bounds = shapely.bounds(geometries)
+        for i in np.flatnonzero(bounds[:, 2] - bounds[:, 0] > 180.0):
+            if crosses(geometries[i]):
+                geometries[i] = wrapped(geometries[i])
+                bounds[i] = geometries[i].bounds
         drawn = np.array([r.width is not None for r in rows])
         bounds[drawn] = padded(bounds[drawn], np.array([r.width for r in rows if r.width is not None]))
         empty = drawn & (shapely.get_dimensions(geometries) == 1) & (shapely.length(geometries) == 0.0)

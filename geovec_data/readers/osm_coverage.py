@@ -9,6 +9,7 @@ from typing import Any
 
 from geovec_data.errors import UserError
 from geovec_data.georef import Placement
+from geovec_data.readers.osm_antimeridian import area_of
 from geovec_data.readers.osm_labels import Bounds, Feature
 
 
@@ -35,7 +36,7 @@ class Coverage:
         import shapely
 
         if extent is not None:
-            return Coverage(shapely.box(*extent), shapely.Polygon(), least, least_hull)
+            return Coverage(area_of(extent), shapely.Polygon(), least, least_hull)
         stated, hull = index.extents()
         return Coverage(stated, hull, least, least_hull)
 

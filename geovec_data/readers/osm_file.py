@@ -55,11 +55,11 @@ def _header(path: Path, tally: Tally) -> None:
         box = header.box()
         if header.has_multiple_object_versions:
             raise UserError(f"source.labels={path} is an OSM history file; give an extract of one moment")
-        if not box.valid() or box.size() == 0.0:
-            tally.extent = None
-        else:
+        if box.valid() and box.size() != 0.0:
             low, high = box.bottom_left, box.top_right
-            tally.extent = (low.lon, low.lat, high.lon, high.lat)
+            # osmium sorts the corners: of a box over the antimeridian, what comes out is the rest of the Earth
+            if not 180.0 < high.lon - low.lon < 360.0:
+                tally.extent = (low.lon, low.lat, high.lon, high.lat)
         tally.date = header.get("osmosis_replication_timestamp") or _osm_base(path)
 
 

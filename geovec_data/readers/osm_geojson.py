@@ -176,7 +176,7 @@ def _name_of(crs: Any) -> str:
 
 
 def _extent(box: Any) -> Bounds | None:
-    if not isinstance(box, list) or len(box) not in (4, 6):
+    if not isinstance(box, list) or len(box) not in (4, 6) or not all(isinstance(v, int | float) for v in box):
         return None
     half = len(box) // 2
     west, south, east, north = float(box[0]), float(box[1]), float(box[half]), float(box[half + 1])

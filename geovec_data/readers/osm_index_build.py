@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geovec_data.progress import bar
+from geovec_data.readers.osm_antimeridian import area_of
 from geovec_data.readers.osm_labels import Bounds, Feature, Tally, features
 
 BATCH = 8192
@@ -75,15 +76,15 @@ def build_index(files: tuple[Path, ...], work: Path, within: Bounds | None = Non
     raw, out = work / "raw.parquet", work / "features.parquet"
     with pq.ParquetWriter(raw, _SCHEMA) as writer, bar(None, "features", "reading labels") as advance:
         for number, path in enumerate(files):
-            tally, count, broken, hull = Tally(), 0, 0, shapely.Polygon()
+            tally, count, broken, hull = Tally(), 0, 0, _Hull()
             for rows in _batches(features(path, tally, work, within)):
                 writer.write_table(_table(rows, number, count))
                 good = [f.geometry for f in rows if f.geometry is not None]
-                hull = shapely.convex_hull(shapely.geometrycollections([hull, *good]))
+                hull.add(good)
                 count, broken = count + len(rows), broken + len(rows) - len(good)
                 advance(len(rows))
             declared = tally.extent
-            extent = shapely.box(*declared) if declared else hull
+            extent = area_of(declared) if declared else hull.area()
             facts.append(
                 {
                     "file": path.name,
@@ -109,6 +110,30 @@ def build_index(files: tuple[Path, ...], work: Path, within: Bounds | None = Non
     (work / "nodes.bin").unlink(missing_ok=True)
     shutil.rmtree(work / "spill", ignore_errors=True)
     (work / "index.json").write_text(json.dumps({"files": facts}), encoding="utf-8")
+
+
+class _Hull:
+    """Convex hull of geometries; of either side of the antimeridian its own, where they lie on both."""
+
+    def __init__(self) -> None:
+        import shapely
+
+        self._sides: list[Any] = [shapely.Polygon(), shapely.Polygon()]
+
+    def add(self, geometries: list[Any]) -> None:
+        import shapely
+
+        parts: Any = shapely.get_parts(geometries)
+        east = shapely.bounds(parts)[:, [0, 2]].mean(axis=1) >= 0.0
+        for side, own in enumerate((parts[~east], parts[east])):
+            self._sides[side] = shapely.convex_hull(shapely.geometrycollections([self._sides[side], *own]))
+
+    def area(self) -> Any:
+        import shapely
+
+        whole = shapely.convex_hull(shapely.geometrycollections(self._sides))
+        west, _, east, _ = whole.bounds if not whole.is_empty else (0.0, 0.0, 0.0, 0.0)
+        return shapely.union_all(self._sides) if east - west > 180.0 else whole
 
 
 def _batches(stream: Iterator[Feature]) -> Iterator[list[Feature]]:

@@ -70,7 +70,8 @@ class Tally:
 
     Attributes:
         date: the moment of the map that it shows, ISO 8601, where the file says so.
-        extent: the area that the file says it covers (an OSM header's bounds, a GeoJSON ``bbox``), else None.
+        extent: the area that the file says it covers (an OSM header's bounds, a GeoJSON ``bbox``), else None; west is
+            greater than east where it lies over the antimeridian.
         repaired: features whose polygon was invalid and was made valid.
         not_areas: features that are nothing, or points or lines that the table of tags does not know.
         unknown: ``key=value`` that the table does not have under a key that it has, and how many features have it.
@@ -145,10 +146,13 @@ def features(path: Path, tally: Tally, scratch: Path | None = None, within: Boun
 
 
 def touch(bounds: Bounds, within: Bounds | None) -> bool:
-    """Tell whether two bounds share a point; None stands for the whole Earth."""
-    return within is None or (
-        bounds[0] <= within[2] and bounds[2] >= within[0] and bounds[1] <= within[3] and bounds[3] >= within[1]
-    )
+    """Tell whether two bounds share a point; None stands for the whole Earth, west > east for over the antimeridian."""
+    if within is None:
+        return True
+    west, south, east, north = within
+    if west > east:
+        return bounds[1] <= north and bounds[3] >= south and (bounds[2] >= west or bounds[0] <= east)
+    return bounds[0] <= east and bounds[2] >= west and bounds[1] <= north and bounds[3] >= south
 
 
 def polygonal(geometry: Any, tally: Tally) -> Any:

@@ -70,6 +70,15 @@ class RasterOsmOptions(ReaderOptions):
                 raise ValueError(f"unknown key '{key}'.{suggest(key, KEYS)}")
         return keys
 
+    @field_validator("extent")
+    @classmethod
+    def _on_earth(cls, extent: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if extent is not None:
+            west, south, east, north = extent
+            if max(abs(west), abs(east)) > 180 or not -90 <= south < north <= 90 or west == east:
+                raise ValueError("give west,south,east,north in degrees (west > east: over the antimeridian)")
+        return extent
+
     @field_validator("bands")
     @classmethod
     def _one_or_three(cls, bands: tuple[int, ...] | None) -> tuple[int, ...] | None:

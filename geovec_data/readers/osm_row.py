@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from geovec_data.errors import UserError
 from geovec_data.osm.tags import KEYS, meaning_of, unknown_tags, width_of
+from geovec_data.readers.osm_antimeridian import crosses, wrapped
 from geovec_data.readers.osm_labels import Bounds, Feature, Tally, padded, polygonal, touch
 from geovec_data.records import OsmType
 
@@ -59,6 +60,8 @@ def row_feature(
     geometry = shapely.force_2d(geometry)
     if transform is not None:
         geometry = shapely.transform(geometry, lambda p: np.column_stack(transform.transform(p[:, 0], p[:, 1])))
+    if _near_earth(geometry.bounds) and crosses(geometry):
+        geometry = wrapped(geometry)
     west, south, east, north = bounds = geometry.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise UserError(
@@ -84,6 +87,12 @@ def row_feature(
     return feature
 
 
+def _near_earth(bounds: Bounds) -> bool:
+    """Tell whether coordinates are degrees, if of a neighbouring turn; metres of a projection are mostly more."""
+    west, south, east, north = bounds
+    return -360.0 <= west <= east <= 360.0 and -90.0 <= south <= north <= 90.0
+
+
 def bounds_in(within: Bounds, crs: str) -> Bounds:
     """Return bounds in a file's CRS that hold what lies within bounds in degrees, and lines that reach into them.
 
@@ -91,6 +100,8 @@ def bounds_in(within: Bounds, crs: str) -> Bounds:
         UserError: when the CRS is unknown.
     """
     west, south, east, north = within
+    if west > east:  # over the antimeridian: the rows that come too many are left out one by one
+        west, east = -180.0, 180.0
     west, south = max(west - _MARGIN, -180.0), max(south - _MARGIN, -90.0)
     wide = west, south, min(east + _MARGIN, 180.0), min(north + _MARGIN, 90.0)
     transform = _to_degrees(crs)
