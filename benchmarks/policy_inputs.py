@@ -34,8 +34,13 @@ TASK = "text_to_image"
 
 def generate(work: Path, images: int, depth: int) -> None:
     """Write a dataset of `images` with five captions each, vectors, and the run `first` with `depth` candidates."""
-    if (work / "dataset" / "mining" / "first" / "summary.json").is_file():
-        return
+    if not (work / "encoder").is_dir():  # written last
+        _write(work, images)
+    # which candidates are judged does not matter to the time, so a rough search is enough
+    mine(config(work, run="first", depth=depth, search={"method": "faiss_ivf", "lists": 1024, "probes": 16, "over": 1}))
+
+
+def _write(work: Path, images: int) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     rng = np.random.default_rng(11)
@@ -46,7 +51,6 @@ def generate(work: Path, images: int, depth: int) -> None:
     targets = [item_id((Segment.of_image(i),)) for i in shown]
     _dataset(work / "dataset", rng, scene, shown, said, queries, targets)
     _vectors(work, rng, scene, queries, targets)
-    mine(config(work, run="first", depth=depth))
 
 
 def config(work: Path, **options: Any) -> MineConfig:

@@ -7,6 +7,7 @@ instruction; one that does not (CLIP-like, text-only) gets the plain image or th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from geovec_data.mining.copies import Copies
 from geovec_data.mining.model_folder import first_line
 from geovec_data.progress import say
 from geovec_data.render import Codecs, to_message, to_text
+
+_GPU = Path("/dev/nvidia0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,12 @@ def pick_device(wanted: str) -> str:
 
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
-        return "cuda" if cuda else "cpu"
+        shared = int(os.environ.get("WORLD_SIZE", "1")) > 1  # torchrun gives each process a device of its own
+        mine = f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % cuda}" if cuda and shared else "cuda"
+        if not cuda and _GPU.exists():
+            say("there is a GPU, but this torch cannot use it (built without CUDA, or the driver is older);"
+                " USING THE CPU, which is slower")  # fmt: skip
+        return mine if cuda else "cpu"
     number = int(wanted.partition(":")[2] or 0)
     there = number < cuda if wanted.startswith("cuda") else torch.backends.mps.is_available()
     if not there:

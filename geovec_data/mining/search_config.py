@@ -36,7 +36,7 @@ class SearchConfig(BaseModel):
         " index, fewer dims)",
     )
     lists: int | None = Field(None, ge=1, description="faiss_ivf, cuvs: lists; null: 4 x the root of the pool's size")
-    probes: int | None = Field(None, ge=1, description="faiss_ivf, cuvs: lists looked at; null: a sixteenth")
+    probes: int | None = Field(None, ge=1, description="faiss_ivf, cuvs: lists looked at; null: an eighth, at least 16")
     breadth: int | None = Field(None, ge=1, description="faiss_hnsw: efSearch; null: twice the candidates found")
     sample: int = Field(256, ge=1, description="queries, evenly spaced, on which recall against exact is measured")
     devices: list[str] = Field(

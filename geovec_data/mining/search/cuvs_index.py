@@ -23,7 +23,7 @@ class CuvsFinder:
         form: dimensions and precision that the index keeps: fp32 or fp16.
         device: torch device of the GPU.
         lists: how many; None: four times the square root of the corpus's length.
-        probes: lists looked at; None: a sixteenth of them, at least eight.
+        probes: lists looked at; None: an eighth of them, at least sixteen.
 
     Raises:
         UserError: when cuVS is not installed.
@@ -39,7 +39,7 @@ class CuvsFinder:
         whole = form.tensor(corpus.tile(0, len(corpus)), query=False).to(device)
         parameters = self._api.IndexParams(n_lists=lists, metric="inner_product")
         self._index = self._api.build(parameters, whole)
-        self._how = self._api.SearchParams(n_probes=min(lists, probes or max(8, lists // 16)))
+        self._how = self._api.SearchParams(n_probes=min(lists, probes or max(16, lists // 8)))
         self._torch = torch
 
     def find(self, queries: Floats, k: int) -> tuple[Floats, Ints]:

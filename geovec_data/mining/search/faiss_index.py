@@ -26,7 +26,7 @@ class FaissFinder:
         kind: which index.
         form: dimensions and precision that the index keeps.
         lists: IVF: how many; None: four times the square root of the corpus's length.
-        probes: IVF: lists looked at; None: a sixteenth of them, at least eight.
+        probes: IVF: lists looked at; None: an eighth of them, at least sixteen.
         breadth: HNSW: candidates followed at once; None: twice those asked for, at least 128.
 
     Raises:
@@ -58,7 +58,7 @@ class FaissFinder:
             some = np.linspace(0, n - 1, min(n, _PER_LIST * max(lists, 256))).astype(np.int64)
             self._index.train(form.cut(corpus.rows(np.unique(some))))
         if kind == "faiss_ivf":
-            self._index.nprobe = min(lists, probes or max(8, lists // 16))
+            self._index.nprobe = min(lists, probes or max(16, lists // 8))
         self._fill(corpus)
 
     def _fill(self, corpus: Corpus) -> None:

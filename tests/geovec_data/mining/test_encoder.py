@@ -129,3 +129,23 @@ def test_a_missing_device_is_announced(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == ""
     assert pick_device("cuda:1") == "cpu"
     assert "USING THE CPU" in capsys.readouterr().err
+
+
+def test_a_gpu_that_torch_cannot_use_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("geovec_data.mining.encoder._GPU", tmp_path)
+    assert pick_device("auto") == "cpu"
+    assert "this torch cannot use it" in capsys.readouterr().err
+
+
+def test_processes_of_one_machine_take_different_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert pick_device("auto") == "cuda"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for rank, device in enumerate(["cuda:0", "cuda:1", "cuda:0"]):
+        monkeypatch.setenv("LOCAL_RANK", str(rank))
+        assert pick_device("auto") == device
+    assert pick_device("cuda:1") == "cuda:1"

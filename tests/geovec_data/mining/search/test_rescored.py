@@ -165,7 +165,7 @@ def test_cuvs_is_called_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuvs_index, "_module", lambda: api)
     finder = CuvsFinder(Matrix(CORPUS), Form(), "cpu")
     _, ids = finder.find(QUERIES, 40)
-    assert api.parameters == {"n_lists": 252, "metric": "inner_product", "n_probes": 15}
+    assert api.parameters == {"n_lists": 252, "metric": "inner_product", "n_probes": 31}
     assert ids[0, -1] == -1
     search = Rescored(finder, Matrix(CORPUS), tiled(Matrix(CORPUS), ["cpu"]), over=4)
     np.testing.assert_array_equal(search.search(QUERIES, 10)[1], EXACT[1])
