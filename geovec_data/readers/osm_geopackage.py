@@ -32,7 +32,7 @@ def read_geopackage(path: Path, tally: Tally, within: Bounds | None = None) -> I
                     f"source.labels={path}: layer '{layer}' has no CRS. Set it, e.g. with geopandas:"
                     " frame.set_crs('EPSG:4326').to_file(…)"
                 )
-            box = None if within is None else bounds_in(within, crs)
+            box = None if within is None else bounds_in(within, crs, str(path))
             with pyogrio.open_arrow(path, layer=layer, use_pyarrow=True, batch_size=_ROWS, bbox=box) as (meta, batches):
                 column = meta["geometry_name"] or "wkb_geometry"
                 for row in (r for batch in batches for r in batch.to_pylist()):

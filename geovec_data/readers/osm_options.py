@@ -43,6 +43,9 @@ class RasterOsmOptions(ReaderOptions):
         description="west,south,east,north in degrees: the area that the labels cover, where the files do not say or"
         " where it is enough; of a country's file only what lies there is indexed",
     )
+    date: str | None = Field(
+        None, description="date of the map, e.g. 2024-05-29, where the label files do not say; kept with every image"
+    )
     min_covered: float = Field(0.99, ge=0, le=1, description="least share of an image inside the labels' stated extent")
     min_covered_hull: float = Field(
         0.5, ge=0, le=1, description="the same for labels that state none: share inside the hull of their features"

@@ -36,7 +36,7 @@ def read_geoparquet(path: Path, tally: Tally, within: Bounds | None = None) -> I
     try:
         with pq.ParquetFile(path, buffer_size=_BUFFER) as file:
             column, crs, covering = _geometry(path, file.schema_arrow)
-            groups = _groups(file.metadata, covering, None if within is None else bounds_in(within, crs))
+            groups = _groups(file.metadata, covering, None if within is None else bounds_in(within, crs, str(path)))
             overture = {"sources", "bbox", "version"} <= set(file.schema_arrow.names)
             building = "is_underground" in file.schema_arrow.names
             number = 0

@@ -56,7 +56,7 @@ def row_feature(
         form, geometry = "area", polygonal(geometry, tally)
     if geometry is None or (form == "line" and geometry.length == 0.0):
         return None
-    transform = _to_degrees(crs)
+    transform = to_degrees(crs, where)
     geometry = shapely.force_2d(geometry)
     if transform is not None:
         geometry = shapely.transform(geometry, lambda p: np.column_stack(transform.transform(p[:, 0], p[:, 1])))
@@ -93,7 +93,7 @@ def _near_earth(bounds: Bounds) -> bool:
     return -360.0 <= west <= east <= 360.0 and -90.0 <= south <= north <= 90.0
 
 
-def bounds_in(within: Bounds, crs: str) -> Bounds:
+def bounds_in(within: Bounds, crs: str, where: str) -> Bounds:
     """Return bounds in a file's CRS that hold what lies within bounds in degrees, and lines that reach into them.
 
     Raises:
@@ -104,14 +104,19 @@ def bounds_in(within: Bounds, crs: str) -> Bounds:
         west, east = -180.0, 180.0
     west, south = max(west - _MARGIN, -180.0), max(south - _MARGIN, -90.0)
     wide = west, south, min(east + _MARGIN, 180.0), min(north + _MARGIN, 90.0)
-    transform = _to_degrees(crs)
+    transform = to_degrees(crs, where)
     if transform is None:
         return wide
     out: Bounds = transform.transform_bounds(*wide, direction="INVERSE")
     return out
 
 
-def _to_degrees(crs: str) -> Any:
+def to_degrees(crs: str, where: str) -> Any:
+    """Return the transformer from a CRS to (lon, lat), or None where it is that already.
+
+    Raises:
+        UserError: when the CRS is unknown.
+    """
     from pyproj import CRS, Transformer
     from pyproj.exceptions import CRSError
 
@@ -120,7 +125,7 @@ def _to_degrees(crs: str) -> Any:
     try:
         source = CRS.from_user_input(crs)
     except CRSError as error:
-        raise UserError(f"source.labels: the CRS '{crs[:60]}' is not understood ({error})") from error
+        raise UserError(f"source.labels={where}: the CRS '{crs[:60]}' is not understood ({error})") from error
     same = source.to_authority() in (("OGC", "CRS84"), ("EPSG", "4326"))
     _CACHE[crs] = None if same else Transformer.from_crs(source, "OGC:CRS84", always_xy=True)
     return _CACHE[crs]

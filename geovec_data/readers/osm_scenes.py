@@ -161,7 +161,8 @@ class OsmScenes:
 
     def _lineage(self, placement: Placement) -> tuple[tuple[str, str], ...]:
         """Return what the labels of an image come from: dates of the map, the tag table, whom to credit."""
-        dates = self.index.dates(footprint_of(placement).bounds)
+        own = () if self._options.date is None else (self._options.date,)
+        dates = self.index.dates(footprint_of(placement).bounds) or own or ("unknown",)
         return (
             *(("osm_date", d) for d in dates),
             ("osm_tag_table", table_hash()),
