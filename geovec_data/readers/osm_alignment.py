@@ -44,6 +44,16 @@ class Shot:
     masked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What `geovec_data.align.estimate` takes: grey cells, their metres, rings in cells, which cells hold data."""
+
+    grey: NDArray[np.float64]
+    step: float
+    footprints: list[list[NDArray[np.float64]]]
+    valid: NDArray[np.bool_] | None
+
+
 class Aligner:
     """Estimates offsets, each once in a process.
 
@@ -72,22 +82,35 @@ class Aligner:
         return found if found.fault is None else borrowed(found, [*map(self._own, around())])
 
     def _estimate(self, shot: Shot) -> Estimate:
+        try:
+            view = self.view(shot)
+        except Unreadable as error:  # as GDAL shrinks, it may touch broken parts of a VRT that the window does not
+            return refused(str(error))
+        if view.step * min(view.grey.shape) < 2 * RADIUS:
+            return refused(f"the image is narrower than {2 * RADIUS:g} m")
+        return estimate(view.grey, view.step, view.footprints, view.valid)
+
+    def view(self, shot: Shot, margin: float = RADIUS) -> View:
+        """Read an image as the estimator wants it.
+
+        Args:
+            shot: which.
+            margin: metres beyond its edges from which footprints are taken too.
+
+        Raises:
+            Unreadable: the raster is broken.
+        """
         place = shot.placement
         across, down = place.pixel_sides()
         step = max(STEP, across, down)
         columns, rows = max(round(place.width * across / step), 1), max(round(place.height * down / step), 1)
-        if step * min(rows, columns) < 2 * RADIUS:
-            return refused(f"the image is narrower than {2 * RADIUS:g} m")
         scale = np.array([columns / place.width, rows / place.height])
-        left, over = math.ceil(RADIUS / across), math.ceil(RADIUS / down)
+        left, over = math.ceil(margin / across), math.ceil(margin / down)
         wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
         footprints = [[ring * scale for ring in rings_of(f, place)] for f in distinct(self._footprints(wide))]
-        try:
-            with self._opened(shot.name) as raster:
-                grey, valid = _pixels(raster, shot, (rows, columns))
-        except Unreadable as error:  # as GDAL shrinks, it may touch broken parts of a VRT that the window does not
-            return refused(str(error))
-        return estimate(grey, step, footprints, valid)
+        with self._opened(shot.name) as raster:
+            grey, valid = _pixels(raster, shot, (rows, columns))
+        return View(grey, step, footprints, valid)
 
 
 def drawn_at(found: Estimate, placement: Placement) -> Placement:
