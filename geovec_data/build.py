@@ -18,6 +18,7 @@ from geovec_data.jobs import Part, prepare, units_of
 from geovec_data.leaks.words import leak_lines
 from geovec_data.plan import forget, pending, same_content
 from geovec_data.progress import bar, say
+from geovec_data.readers import get_reader
 from geovec_data.recipe import BuildConfig
 from geovec_data.store.journal import Journal, UnitRecord
 from geovec_data.store.lock import exclusive
@@ -38,7 +39,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
     """
     started = time.monotonic()
     if config.engine == "local" and not config.dry_run:
-        warm_up(config.workers)
+        warm_up(config.workers, sorted({m for c in config.corpora for m in get_reader(c.reader.name).modules}))
     parts = prepare(config)
     if config.dry_run:
         from geovec_data.dry_run import rehearse

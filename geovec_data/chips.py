@@ -26,6 +26,7 @@ from geovec_data.checks import CheckOptions, check_regions, scene_fault
 from geovec_data.clip import visible_part
 from geovec_data.georef import Placement
 from geovec_data.ledger import Ledger
+from geovec_data.phash import thumbnail
 from geovec_data.records import Box, Region, Reject, Scene
 
 Window = tuple[int, int, int, int]
@@ -125,11 +126,13 @@ def _chip(
         if box is not None and visible >= limit:
             kept.append(_moved(region, box, visible, x0, y0))
     buffer = io.BytesIO()
-    pixels.crop(window).save(buffer, "PNG")
+    cropped = pixels.crop(window)
+    cropped.save(buffer, "PNG")
     base = replace(
         scene,
         key=f"{scene.key}#{x0},{y0},{x1},{y1}",
         data=buffer.getvalue(),
+        thumb=thumbnail(cropped.convert("L")),
         width=x1 - x0,
         height=y1 - y0,
         regions=tuple(kept),

@@ -56,7 +56,7 @@ class Placement:
 
     def to_lonlat(self, pixels: Points) -> Points:
         """Turn pixel coordinates (n, 2) into WGS84 (lon, lat) degrees (n, 2), longitudes within ±180."""
-        lonlat = self._degrees(pixels)
+        lonlat = self.degrees(pixels)
         far = np.abs(lonlat[:, 0]) > 180.0  # also of rasters that run from 0 to 360, or on over 180
         lonlat[far, 0] = (lonlat[far, 0] + 180.0) % 360.0 - 180.0
         return lonlat
@@ -68,7 +68,8 @@ class Placement:
         x, y, det = x + self._world() * _period(self.crs) - c, y - f, a * e - b * d
         return np.column_stack([(e * x - b * y) / det, (a * y - d * x) / det])
 
-    def _degrees(self, pixels: Points) -> Points:
+    def degrees(self, pixels: Points) -> Points:
+        """Turn pixel coordinates into degrees as the CRS gives them: longitudes may go on beyond ±180."""
         a, b, c, d, e, f = self.transform
         x, y = pixels[:, 0], pixels[:, 1]
         lon, lat = _transformer(self.crs, False).transform(a * x + b * y + c, d * x + e * y + f)
@@ -85,13 +86,7 @@ class Placement:
 
         Longitudes do not jump: those of an image across the antimeridian (`crosses`) reach beyond ±180.
         """
-        w, h = float(self.width), float(self.height)
-        points = self._degrees(np.array([[0, 0], [w, 0], [w, h], [0, h], [w / 2, h / 2]], dtype=np.float64))
-        lon = points[:, 0] - 360.0 * round(float(points[4, 0]) / 360.0) if math.isfinite(points[4, 0]) else points[:, 0]
-        lon = np.where(np.abs(lon - lon[4]) > 180.0, lon - np.copysign(360.0, lon - lon[4]), lon)
-        over = np.abs(lon) - 180.0
-        lon = np.where((over > 0.0) & (over < _HAIR), np.copysign(180.0, lon), lon)
-        return tuple(round(float(v), 9) for v in np.column_stack([lon, points[:, 1]])[:4].reshape(-1))
+        return _footprint(self)
 
     def crosses(self) -> bool:
         """Tell whether the image lies across the antimeridian."""
@@ -109,14 +104,30 @@ class Placement:
 
     def pixel_sides(self) -> tuple[float, float]:
         """Return the metres on the ground from one pixel to the next, across and down, at the centre."""
-        from pyproj import Geod
+        return _pixel_sides(self)
 
-        x, y = self.width / 2, self.height / 2
-        ends = self._degrees(np.array([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]))
-        geod = Geod(ellps="WGS84")
-        _, _, across = geod.inv(*ends[0], *ends[1])
-        _, _, down = geod.inv(*ends[2], *ends[3])
-        return across / 2, down / 2
+
+@lru_cache(maxsize=64)
+def _footprint(place: Placement) -> tuple[float, ...]:
+    w, h = float(place.width), float(place.height)
+    points = place.degrees(np.array([[0, 0], [w, 0], [w, h], [0, h], [w / 2, h / 2]], dtype=np.float64))
+    lon = points[:, 0] - 360.0 * round(float(points[4, 0]) / 360.0) if math.isfinite(points[4, 0]) else points[:, 0]
+    lon = np.where(np.abs(lon - lon[4]) > 180.0, lon - np.copysign(360.0, lon - lon[4]), lon)
+    over = np.abs(lon) - 180.0
+    lon = np.where((over > 0.0) & (over < _HAIR), np.copysign(180.0, lon), lon)
+    return tuple(round(float(v), 9) for v in np.column_stack([lon, points[:, 1]])[:4].reshape(-1))
+
+
+@lru_cache(maxsize=64)
+def _pixel_sides(place: Placement) -> tuple[float, float]:
+    from pyproj import Geod
+
+    x, y = place.width / 2, place.height / 2
+    ends = place.degrees(np.array([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]))
+    geod = Geod(ellps="WGS84")
+    _, _, across = geod.inv(*ends[0], *ends[1])
+    _, _, down = geod.inv(*ends[2], *ends[3])
+    return across / 2, down / 2
 
 
 @lru_cache(maxsize=64)

@@ -117,7 +117,7 @@ class Scene:
         image_id: content hash of `data`; empty before the checks.
         format: ``JPEG``, ``PNG``, ``TIFF``, …; empty before the checks.
         phash: 64-bit perceptual hash as 16 hex digits; empty before the checks.
-        thumb: 32 × 32 grey pixels, row by row; empty before the checks.
+        thumb: 32 × 32 grey pixels, row by row; empty before the checks, unless whoever encoded `data` made it.
     """
 
     key: str

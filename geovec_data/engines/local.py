@@ -50,10 +50,15 @@ def _do(action: Action, unit: Unit) -> UnitRecord | str:
     return _workers.do(action, unit)
 
 
-def warm_up(workers: int) -> None:
-    """Begin to load what workers need in the process they are forked from, while the build lists its corpora."""
+def warm_up(workers: int, modules: Sequence[str] = ()) -> None:
+    """Begin to load what workers need in the process they are forked from, while the build lists its corpora.
+
+    Args:
+        workers: as in `process`.
+        modules: what the corpora's readers need besides (`Reader.modules`).
+    """
     if workers_or_cores(workers) > 1:
-        get_context("forkserver").set_forkserver_preload(PRELOADED)
+        get_context("forkserver").set_forkserver_preload([*PRELOADED, *modules])
         forkserver.ensure_running()
 
 

@@ -81,7 +81,8 @@ class Completeness:
         for row in range(math.floor(south / _STEP) - REACH, math.floor(north / _STEP) + REACH + 1):
             step = _step_of(row)
             for column in range(math.floor(west / step) - REACH, math.floor(east / step) + REACH + 1):
-                if footprint.contains(shapely.Point((column + 0.5) * step, (row + 0.5) * _STEP)):
+                x, y = (column + 0.5) * step, (row + 0.5) * _STEP
+                if west <= x <= east and south <= y <= north and shapely.contains_xy(footprint, x, y):
                     continue
                 nouns = self._block((row, column))
                 if nouns is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from geovec_data.readers.raster_file import header, opened
 from geovec_data.readers.raster_formats import Unreadable
-from geovec_data.readers.raster_windows import png, stretch, to_eight_bit
+from geovec_data.readers.raster_windows import picture, png, stretch, to_eight_bit
 
 MAX_PIXELS = 2**26  # of a scene that is rendered whole; larger rasters are cut into windows by other readers
 
@@ -54,4 +54,4 @@ def render(bands: Sequence[tuple[Path, int]], limits: Limits | None) -> Rendered
         sizes = ", ".join(f"{w}×{h}" for h, w in (p.shape for p in pixels))
         raise Unreadable(f"its bands differ in size: {sizes}")
     said = "; ".join(f"{low:g}–{high:g}" for low, high in (e[0] for e in (ends[:1] if limits else ends)))
-    return Rendered(png(to_eight_bit(np.stack(pixels), np.concatenate(ends))), f"{said} to 0–255")
+    return Rendered(png(picture(to_eight_bit(np.stack(pixels), np.concatenate(ends)))), f"{said} to 0–255")

@@ -52,6 +52,7 @@ class Reader(ABC):
     name: ClassVar[str]
     layout: ClassVar[str]  # a few lines that show the expected tree, printed by `describe` and by errors
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
+    modules: ClassVar[tuple[str, ...]] = ()  # what `read` imports that is slow to load: workers are forked with it
 
     def __init__(self, root: Path, options: Any, corpus: str) -> None:
         self.root = root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ def require_overlap(images: Iterable[Placement | str], coverage: Coverage, image
     )
 
 
+@lru_cache(maxsize=64)
 def footprint_of(placement: Placement) -> Any:
     """Return the footprint as a shapely area (lon, lat) within ±180; in two parts across the antimeridian."""
     import shapely

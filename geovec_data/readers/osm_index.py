@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from geovec_data import arrow
 from geovec_data.errors import ResourceFault
 from geovec_data.osm.tags import table_hash
 from geovec_data.readers.osm_index_build import build_index
@@ -147,7 +148,7 @@ class _Group:
     """A row group in memory. A row is made a feature when it is first asked for: neighbouring chips ask again."""
 
     def __init__(self, table: Any) -> None:
-        self._boxes: Array = np.stack([table[n].to_numpy() for n in _EDGES])
+        self._boxes: Array = np.stack([arrow.numbers(table[n].combine_chunks()) for n in _EDGES])
         # plain columns: taking a chip's few rows out of an Arrow table costs more than all else in a query
         self._columns: Columns = {n: table[n].to_pylist() for n in _READ}
         self._made: list[Feature | None] = [None] * table.num_rows

@@ -30,6 +30,7 @@ class Chip:
         attributes: facts about how it was made.
         seen: shapely area of its pixels that hold data; None: all of it.
         drawn: where it lies on the map, if not at `placement`: labels are drawn there, the record keeps `placement`.
+        thumb: see `Scene.thumb`.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Chip:
     attributes: tuple[tuple[str, str], ...] = ()
     seen: Any = None
     drawn: Placement | None = None
+    thumb: bytes = b""
 
 
 class OsmScenes:
@@ -139,6 +141,7 @@ class OsmScenes:
             corpus=self._corpus,
             path=chip.path,
             data=chip.data,
+            thumb=chip.thumb,
             width=placement.width,
             height=placement.height,
             parent=chip.path,

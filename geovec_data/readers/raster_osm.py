@@ -44,6 +44,13 @@ class RasterOsm(Reader):
         "<source.labels>          .osm .osm.bz2 .osm.pbf .geojson .gpkg .parquet, or a folder of such files"
     )
     Options: ClassVar[type[ReaderOptions]] = RasterOsmOptions
+    modules: ClassVar[tuple[str, ...]] = (
+        "geovec_data.readers.raster_osm",
+        "geovec_data.readers.osm_index",
+        "geovec_data.readers.osm_surveyor",
+        "pyproj",
+        "rasterio.windows",
+    )
     options: RasterOsmOptions
 
     @cached_property
@@ -159,7 +166,8 @@ class RasterOsm(Reader):
             yield self._scenes.reject(key, _code(error), str(error))
             return
         cut = None if single else (float(x0), float(y0), float(x0 + width), float(y0 + height))
-        chip = Chip(key, name, placement, cut, picture.data, (*picture.attributes, *facts), picture.seen, drawn)
+        made = (*picture.attributes, *facts)
+        chip = Chip(key, name, placement, cut, picture.data, made, picture.seen, drawn, picture.thumb)
         yield from self._scenes.scene(chip, features)
 
     def _aligned(

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.images import BadImage
+from geovec_data.phash import thumbnail
 from geovec_data.placement import Placement
 from geovec_data.readers.raster_file import Header, readable
 from geovec_data.readers.raster_grid import Window
 from geovec_data.readers.raster_mask import seen_area, valid_pixels
-from geovec_data.readers.raster_windows import png, read_window, stretch
+from geovec_data.readers.raster_windows import picture, png, read_window, stretch
 
 KEPT = 256  # rasters of which a process remembers the stretch
 
@@ -26,11 +27,13 @@ class Picture:
         data: PNG bytes; None: the file's own bytes.
         attributes: what was done: ``bands``, ``stretch``, ``resampled_from``.
         seen: shapely area of its pixels that hold data; None: all of it.
+        thumb: see `Scene.thumb`; empty with `data` None.
     """
 
     data: bytes | None
     attributes: tuple[tuple[str, str], ...]
     seen: Any
+    thumb: bytes = b""
 
 
 class Pictures:
@@ -63,7 +66,7 @@ class Pictures:
             if head.as_is and window.cut[2:] == (whole.width, whole.height) and not window.resampled:
                 return Picture(None, (), seen)
             limits = None if head.eight_bit else self._stretch(name, raster, head)
-            data = png(read_window(raster, window, head.bands, limits))
+            image = picture(read_window(raster, window, head.bands, limits))
         made: list[tuple[str, str]] = []
         if head.told:
             made.append(("bands", head.told))
@@ -72,7 +75,7 @@ class Pictures:
             made.append(("stretch", "; ".join(f"band {b}: {low:g}–{high:g}" for b, (low, high) in ends) + " to 0–255"))
         if window.resampled:
             made.append(("resampled_from", f"{whole.window(*window.cut).gsd():.4g} m"))
-        return Picture(data, tuple(made), seen)
+        return Picture(png(image), tuple(made), seen, thumbnail(image.convert("L")))
 
     def _seen(self, raster: Any, head: Header, window: Window) -> Any:
         valid = valid_pixels(raster, window, head.bands)

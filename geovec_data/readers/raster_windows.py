@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.readers.raster_grid import Window
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 STRETCH_WINDOWS = 8  # a side: of a large raster, the stretch is taken from so many by so many windows
 STRETCH_SIDE = 256  # pixels of such a window
@@ -86,11 +89,16 @@ def to_eight_bit(data: NDArray[Any], limits: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(np.nan_to_num(scaled, nan=0.0).clip(0, 255).round(), dtype=np.uint8)
 
 
-def png(data: NDArray[np.uint8]) -> bytes:
-    """Encode (bands, height, width) of one band or three as PNG."""
+def picture(data: NDArray[np.uint8]) -> Image.Image:
+    """Make a picture of (bands, height, width) of one band or three."""
     from PIL import Image
 
     pixels = np.ascontiguousarray(np.moveaxis(data, 0, -1))
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def png(image: Image.Image) -> bytes:
+    """Encode a picture as PNG."""
     out = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()

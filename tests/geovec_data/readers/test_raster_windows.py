@@ -10,7 +10,7 @@ from PIL import Image
 from geovec_data.readers.raster_file import header, opened, readable
 from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.readers.raster_grid import Window
-from geovec_data.readers.raster_windows import png, read_window, stretch
+from geovec_data.readers.raster_windows import picture, png, read_window, stretch
 from tests.fixtures.osm import geotiff, pixels, png_with_world_file, tif_with_sidecar
 
 
@@ -19,7 +19,7 @@ def shown(path: Path, cut: tuple[int, int, int, int], bands: tuple[int, ...] | N
         head = header(raster, bands)
         limits = None if head.eight_bit else stretch(raster, head.bands)
         window = Window(cut, cut[2] // by, cut[3] // by)
-        return np.asarray(Image.open(io.BytesIO(png(read_window(raster, window, head.bands, limits)))))
+        return np.asarray(Image.open(io.BytesIO(png(picture(read_window(raster, window, head.bands, limits))))))
 
 
 def test_a_window_holds_the_rasters_own_pixels(tmp_path: Path) -> None:
