@@ -30,7 +30,8 @@ WINDOW = 512
 STEP = 0.3  # metres
 X0, Y0 = 354_000.0, 3_057_000.0  # EPSG:32645
 CHIPS = (
-    "tasks=[image_to_coordinate,coordinate_to_image]",
+    "reader.align=off",
+    "tasks=image_to_coordinate,coordinate_to_image",
     *(f"synthesise.{texts}=false" for texts in ("expressions", "captions", "questions")),
 )
 
