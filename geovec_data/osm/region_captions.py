@@ -32,7 +32,7 @@ _SURFACES = {
     "artificial_turf": "artificial turf", "paving_stones": "paved", "wood": "wooden",
 }  # fmt: skip
 _SURFACED = ("sports ground", "parking lot", "pedestrian area", "playground")
-_COLOURED = ("gray", "white", "red", "brown", "green", "blue")  # "black" is mostly shadow
+_COLOURED = ("gray", "white", "red", "green", "blue")  # "black" is mostly shadow
 _NEIGHBOURS = (
     "road", "major road", "railway track", "water body", "waterway", "parking lot", "park", "sports ground",
     "swimming pool", "cemetery", "playground", "pier", "pedestrian area",

@@ -19,6 +19,9 @@ _COLOURED = frozenset({"building", "sports pitch"})  # a garden or a road has th
 _LEAST_COLOURED = 4.0  # metres across: a map may lie two metres off
 _OVERGROWN = 0.5  # share of green pixels from which a building is not seen
 _GREEN = 0.2  # share of green pixels from which the colour of a roof is not told: it may be that of a tree beside it
+_BROWN = 0.25  # share, of black too, from which none is told: tiles are red to one and brown to another, shade is gray
+_PLANTED = 0.2  # share of green pixels that a garden, a lawn or a wood must have
+_RIM = 16.0  # pixels across, under which of a thing cut by the image only a rim is seen
 _DARK = 72  # of 255: where half of a piece of ground is darker it lies in the shadow, and nobody can tell what it is
 
 
@@ -32,21 +35,26 @@ def told_colours(region: Region, gsd: float, colours: Mapping[str, float]) -> di
     """
     x0, y0, x1, y1 = region.box
     wide = min(x1 - x0, y1 - y0) * gsd >= _LEAST_COLOURED
-    known = wide and _is(region, _COLOURED) and not (_is(region, {"building"}) and _green(colours) >= _GREEN)
+    unsure = _green(colours) >= _GREEN or max(colours.get(c, 0.0) for c in ("brown", "black")) >= _BROWN
+    known = wide and _is(region, _COLOURED) and not (_is(region, {"building"}) and unsure)
     return dict(colours) if known else {}
 
 
 def unseen(region: Region, colours: Mapping[str, float], rgb: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether the image hardly shows the region: a building overgrown, or ground in the shadow.
+    """Tell whether the image hardly shows the region: its rim, a building overgrown, no green plants, dark ground.
 
     Args:
         region: a region of a checked scene.
         colours: colour name → share of the region's pixels.
         rgb: the image, shape ``(height, width, 3)``.
     """
+    x0, y0, x1, y1 = region.box
+    if region.visible < 1 and min(x1 - x0, y1 - y0) < _RIM:
+        return True
     if _is(region, {"building"}):
         return _green(colours) >= _OVERGROWN
-    x0, y0, x1, y1 = region.box
+    if _is(region, {"vegetation"}) and _green(colours) < _PLANTED:
+        return True
     left, top = int(x0), int(y0)
     part = rgb[top : max(math.ceil(y1), top + 1), left : max(math.ceil(x1), left + 1)]
     ys, xs = np.mgrid[top : top + part.shape[0], left : left + part.shape[1]] + 0.5

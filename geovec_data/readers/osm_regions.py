@@ -10,12 +10,13 @@ import numpy as np
 
 from geovec_data.georef import Placement
 from geovec_data.osm.survey import VAGUE, Thing
-from geovec_data.osm.tags import Entry, meaning_of, unknown_tags
+from geovec_data.osm.tags import Entry, meaning_of, unknown_tags, width_of
 from geovec_data.readers.osm_labels import Feature
 from geovec_data.records import Box, Region
 
 _DIGITS = 3  # thousandths of a pixel: finer differs between PROJ builds, and bytes must not
-LINE_FILL = 0.4  # a line is a region only where it fills so much of its box: else the box shows its surroundings
+LINE_FILL = 0.4  # a line or a piece of ground is a region only where it fills so much of its box, which else shows more
+RIM = 0.6  # of a line's width that must be in the image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class RegionOptions:
     keys: tuple[str, ...]
     default: str | None = None
     max_area: float = 1.0
-    min_side: float = 8.0
+    min_side: float = 10.0
 
 
 @dataclass(slots=True)
@@ -54,13 +55,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A feature's part inside the image, shapely, in pixels."""
+    """A feature's part inside the image, shapely, in pixels; of a line its width, too."""
 
     feature: Feature
     entry: Entry
     form: Literal["area", "line", "point"]
     inside: Any
     visible: float
+    width: float = 0.0
 
 
 def survey_of(features: Iterable[Feature], placement: Placement, options: RegionOptions, seen: Any = None) -> Found:
@@ -69,8 +71,8 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
     A region's ``box`` and ``polygon`` bound the part inside the image (of several parts, the box all and the polygon
     the largest; holes are not kept), ``visible`` is that part's share of the whole area, holes and parts outside
     taken into account; ``lon``, ``lat`` is the centre of the box. Lines of one name that touch are joined first, as
-    a way ends wherever a tag changes; they make a region where they fill `LINE_FILL` of their box. Points make none,
-    nor do paths and pedestrian streets, whose width is a guess.
+    a way ends wherever a tag changes. A line makes a region where it fills `LINE_FILL` of its box, as ground must.
+    Points make none, nor do paths and pedestrian streets, whose width is a guess.
 
     Args:
         features: those whose bounds touch the image, geometry in WGS84 (lon, lat); without geometry: passed over.
@@ -109,7 +111,7 @@ def survey_of(features: Iterable[Feature], placement: Placement, options: Region
                 found.blurred.append((feature.name, f"{entry.name} of {thing.whole:.0f} m²"))
             elif feature.form == "area" and shape.area <= options.max_area * frame.area and _fills(part):
                 found.regions.append(_region(part, placement))
-    for part in _joined(lines):
+    for part in _joined(lines, gsd):
         found.things.append(_thing(part, frame.area, gsd, options.min_side))
         if not VAGUE & set(part.entry.label) and _fills(part):
             found.regions.append(_region(part, placement))
@@ -129,9 +131,11 @@ def entry_for(feature: Feature, options: RegionOptions) -> Entry | None:
 
 
 def _fills(part: _Part) -> bool:
-    """Whether a line, or an area of what mostly is one (a pedestrian area, a pier), fills enough of its box."""
+    """Whether it fills enough of its box, or is a building; of a line, whether not only its rim is in the image."""
     x0, y0, x1, y1 = part.inside.bounds
-    return part.entry.geometry != "line" or part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0)
+    if part.form == "line" and min(x1 - x0, y1 - y0) < RIM * part.width:
+        return False
+    return "building" in part.entry.label or part.inside.area >= LINE_FILL * (x1 - x0) * (y1 - y0)
 
 
 def told_at(gsd: float, entry: Entry) -> Entry | None:
@@ -143,7 +147,7 @@ def told_at(gsd: float, entry: Entry) -> Entry | None:
     return next((e for e in (entry, *broader) if gsd <= e.gsd), None)
 
 
-def _joined(lines: list[_Part]) -> Iterator[_Part]:
+def _joined(lines: list[_Part], gsd: float) -> Iterator[_Part]:
     """Join the lines of one name that touch; the longest gives the whole its identity."""
     import shapely
 
@@ -155,7 +159,7 @@ def _joined(lines: list[_Part]) -> Iterator[_Part]:
                 continue
             members = [p for p in own if p.inside.intersects(piece)]
             first = max(members, key=lambda p: (p.inside.area, -(p.feature.osm_id or 0)))
-            yield _Part(first.feature, first.entry, "line", piece, 1.0)
+            yield _Part(first.feature, first.entry, "line", piece, 1.0, width_of(first.entry, first.feature.tags) / gsd)
 
 
 def _thing(part: _Part, frame_area: float, gsd: float, min_side: float) -> Thing:

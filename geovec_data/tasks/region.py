@@ -62,6 +62,7 @@ class RegionToText(Task):
     def drafts(self, scene: Scene) -> Iterator[Draft]:
         """Yield one example for each region that has a text."""
         unnamed = not any(region.captions or region.expressions for region in scene.regions)
+        unnamed &= "region_captions" not in scene.synthetic  # else nothing is to be said of them
         for index, region in enumerate(scene.regions):
             texts = [with_article(region.category)] if unnamed else distinct(region.captions or region.expressions)
             if texts:

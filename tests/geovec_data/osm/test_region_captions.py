@@ -133,7 +133,10 @@ def test_nothing_is_said_of_what_the_pixels_do_not_show() -> None:
     assert not unseen(house, {"gray": 1.0}, grey)
     assert not unseen(house, {"black": 1.0}, dark), "a roof may be dark"
     assert unseen(house, {"green": 0.4, "greenish": 0.2}, grey), "a tree, or no house at all"
-    assert unseen(garden, {"black": 1.0}, dark)
+    assert unseen(garden, {"black": 0.5, "green": 0.5}, dark)
+    assert unseen(garden, {"gray": 1.0}, grey), "no garden any more"
+    rim = thing("building=house", 0, 40, 12, 60, visible=0.4)
+    assert unseen(region(rim), {"gray": 1.0}, grey)
     assert not unseen(garden, {"green": 1.0}, grey)
 
 
