@@ -53,7 +53,8 @@ def write(job: Job) -> None:
     job.folder.put("README.md", partial(write_text, card(job.config.dataset.name, text, configs, licences)))
 
 
-Sides = tuple[Row, Side, list[Side], list[Side]]
+Scored = tuple[Side, float]
+Sides = tuple[Row, Side, list[Side], list[Scored]]
 
 
 def _by_shape(job: Job, span: Span) -> dict[tuple[Shape, Shape], list[Sides]]:
@@ -63,13 +64,15 @@ def _by_shape(job: Job, span: Span) -> dict[tuple[Shape, Shape], list[Sides]]:
         try:
             query = job.flat.query(row.task, row.query)
             positives = [job.flat.target(p) for p in row.positives]
-            negatives = [job.flat.target(n) for n in row.negatives]
+            negatives = [(job.flat.target(n), s) for n, s in zip(row.negatives, row.scores, strict=True)]
         except TwoImages:
             job.left_out["two images in one item"] += 1
             continue
         for shape in sorted({_shape(p) for p in positives}):
             alike = [p for p in positives if _shape(p) == shape]
-            groups[_shape(query), shape].append((row, query, alike, [n for n in negatives if _shape(n) == shape]))
+            groups[_shape(query), shape].append(
+                (row, query, alike, [(n, s) for n, s in negatives if _shape(n) == shape])
+            )
     return groups
 
 
@@ -81,10 +84,10 @@ def _shape(side: Side) -> Shape:
     return "text+image" if side.image_at else "image+text"
 
 
-def _formed(job: Job, row: Row, query: Side, positives: list[Side], negatives: list[Side]) -> Iterator[dict[str, Any]]:
+def _formed(job: Job, row: Row, query: Side, positives: list[Side], mined: list[Scored]) -> Iterator[dict[str, Any]]:
     """Yield an example's rows in the form asked for; sides still as sides."""
     form, most = job.config.form, job.config.negatives_per_example
-    scores = list(row.scores[: len(negatives)])
+    negatives, scores = [side for side, _ in mined], [score for _, score in mined]
     if form == "pair":
         yield from ({"anchor": query, "positive": p} for p in positives)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -14,9 +15,11 @@ import pytest
 from geovec_data.boxes import box_codec
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
-from geovec_data.export import parquet
+from geovec_data.export import pairs, parquet
 from geovec_data.export.config import ExportConfig
 from geovec_data.export.export import run
+from geovec_data.export.flat import Side
+from geovec_data.export.rows import Row, Span
 from geovec_data.options import load
 from tests.fixtures.dataset import build
 from tests.fixtures.jobs import mined
@@ -141,7 +144,7 @@ def test_forms_are_those_of_mine_hard_negatives(
     assert rows.column_names == columns
     con = home.connect()
     file = home.path / "mining/first/negatives.parquet"
-    pairs = con.execute(
+    positives = con.execute(
         "SELECT count(*) FROM qrels q JOIN example_splits e ON e.id = q.example"
         " WHERE e.task = 'region_to_text' AND e.split = 'train'"
     ).fetchall()[0][0]
@@ -149,7 +152,7 @@ def test_forms_are_those_of_mine_hard_negatives(
         f"SELECT count(*) FROM read_parquet('{file}') n JOIN qrels q ON q.example = n.example"
         " JOIN examples e ON e.id = n.example WHERE e.task = 'region_to_text'"
     ).fetchall()[0][0]
-    wanted = {"triplet": mined_, "labeled-pair": pairs + mined_}.get(form, pairs)
+    wanted = {"triplet": mined_, "labeled-pair": positives + mined_}.get(form, positives)
     assert len(rows) == wanted == summary["rows"]["region_to_text/train"]
     first = rows[0]
     assert set(first["anchor"]) == {"text", "image"}  # given to the model as text, then image, then text of the box
@@ -159,6 +162,21 @@ def test_forms_are_those_of_mine_hard_negatives(
     if scores and "scores" in first:
         assert first["scores"][0] == pytest.approx(0.75)
         assert first["scores"][1:] == sorted(first["scores"][1:], reverse=True)
+
+
+def test_a_negative_of_another_kind_takes_its_score_along() -> None:
+    sides = {"p": Side(("a pier",), None, 0), "i": Side((), "image", 0), "t": Side(("a road",), None, 0)}
+    row = Row("e", "a_task", "a_corpus", "p", "image", ("p",), ("i", "t"), (0.9, 0.4), 0.7)
+    job: Any = SimpleNamespace(
+        examples=SimpleNamespace(rows=lambda _: [row]),
+        flat=SimpleNamespace(query=lambda _, item: sides[item], target=sides.__getitem__),
+        config=ExportConfig.model_construct(form="triplet", scores=True, negatives_per_example=1),
+    )
+    groups = pairs._by_shape(job, Span("a_task", "train", 0, 1, 0, 1))
+    ((shapes, (found,)),) = groups.items()
+    assert shapes == ("text", "text")
+    (made,) = pairs._formed(job, *found)
+    assert (made["negative"], made["scores"]) == (sides["t"], [0.7, 0.4])
 
 
 def test_short_examples_are_left_out_and_counted_never_padded(home: Dataset, tmp_path: Path) -> None:
