@@ -27,14 +27,15 @@ class Known:
         name: of the truth, for a person: ``scene class``, ``region category`` or ``OSM object``.
         query: labels by query item, with broader and narrower ones.
         item: labels by item.
-        scene: image of each item that has a box, else -1; another box of the query's image is no false negative.
+        scenes: by item, images of the boxes that it shows or describes: another box of the query's image, which has
+            its own words there, is no false negative.
         labels: what each number is called.
     """
 
     name: str
     query: Lists
     item: Lists
-    scene: Ints
+    scenes: Lists
     labels: list[str]
 
     def false(self, query: Ints, item: Ints, image: Ints) -> tuple[Bools, Bools]:
@@ -45,25 +46,24 @@ class Known:
             item: candidate item of each pair.
             image: image of each pair's example.
         """
-        width = len(self.labels) + 1
-        pair, label = self.query.take(query)
-        right = pair * width + label  # ascending: pairs ascend, and labels within a pair
-        owner, own = self.item.take(item)
-        asked = owner * width + own
-        place = np.minimum(np.searchsorted(right, asked), max(len(right) - 1, 0))
-        false = np.zeros(len(query), np.bool_)
-        if len(right):
-            false[owner[right[place] == asked]] = True
-        known = np.zeros(len(query), np.bool_)
-        known[pair] = True
-        there = np.zeros(len(query), np.bool_)
-        there[owner] = True
-        own_scene = (self.scene[item] == image) & (image >= 0)
-        return false & ~own_scene, known & there
+        shared = _share(self.query.take(query), self.item.take(item), len(query))
+        pair = np.arange(len(query))
+        same_scene = _share((pair, image), self.scenes.take(item), len(query))
+        known = (np.diff(self.query.starts)[query] > 0) & (np.diff(self.item.starts)[item] > 0)
+        return shared & ~same_scene, known
 
     def name_of(self, lists: Lists, index: int) -> str:
         """Name the labels of one query or item."""
         return ", ".join(self.labels[n] for n in lists.take(np.array([index]))[1])
+
+
+def _share(one: tuple[Ints, Ints], other: tuple[Ints, Ints], pairs: int) -> Bools:
+    """Tell of which pairs two lists of values, each with the number of its pair, share one; -1 is none."""
+    width = 2 + max(int(one[1].max(initial=-1)), int(other[1].max(initial=-1)))
+    left, right = (owner[value >= 0] * width + value[value >= 0] for owner, value in (one, other))
+    out = np.zeros(pairs, np.bool_)
+    out[np.intersect1d(left, right) // width] = True
+    return out
 
 
 def known(dataset: Dataset, items: Items, plan: TaskPlan, truth: str) -> Known | None:
@@ -108,9 +108,16 @@ def known(dataset: Dataset, items: Items, plan: TaskPlan, truth: str) -> Known |
         {"osm": "OSM object", "class": "region category" if items.boxed[used].any() else "scene class"}[truth],
         Lists.of(query, label, len(items.ids)),
         Lists.of(of_item.item, of_item.label, len(items.ids)),
-        np.where(items.boxed, items.image, -1).astype(np.int64),
+        _scenes(items, plan),
         [names.get(n, "") for n in range(size)],
     )
+
+
+def _scenes(items: Items, plan: TaskPlan) -> Lists:
+    """List by item the images of the boxes that it shows, or that it is linked with if it shows nothing."""
+    image = np.where(items.boxed, items.image, -1).astype(np.int64)
+    linked = _Labels(image, plan.positives.values, plan.query[spread(np.diff(plan.positives.starts))])
+    return Lists.of(linked.item, linked.label, len(items.ids))
 
 
 class _Labels:

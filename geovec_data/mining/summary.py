@@ -14,6 +14,11 @@ from geovec_data.mining.policy import RULE_NAMES
 from geovec_data.mining.tally import Tally
 
 SUMMARY = "summary.json"
+_LIKENESS = {
+    "same_class": "most of the pool shares the query's class, so hard negatives come from other classes or the query's"
+    " own image; where a shared class makes no answer right, give policy.same_class=off",
+    "same_neighbourhood": "most of the pool is described alike; a higher policy.walk_cosine drops less",
+}
 
 
 def read_summary(run: Path) -> dict[str, Any]:
@@ -99,6 +104,7 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
             f"{short['examples']:,} examples have fewer than {facts['k']} negatives ({short['missing']:,} missing):"
             f" {'the stored candidates' if facts['reused'] else 'their pools'} hold no more"
         )
+    lines += [note for name, t in tasks.items() for note in _likeness(name, t)]
     lines += [f"skipped {name}: {why}" for name, why in facts["skipped"].items()]
     searched = facts["search"] or {}  # of an older run nothing is known
     for name, found in searched.get("recall", {}).items():
@@ -120,3 +126,12 @@ def human_lines(facts: dict[str, Any], out: Path) -> list[str]:
     if facts["split"] != "train":
         lines.append(f"mined on the {facts['split']} split: not for training")
     return lines
+
+
+def _likeness(task: str, t: dict[str, Any]) -> list[str]:
+    """Say where a rule of likeness took most of a pool, as a corpus of one class makes it do."""
+    return [
+        f"note: in {task}, {rule} dropped {t['drops'][rule] / t['candidates']:.0%} of the candidates: {why}"
+        for rule, why in _LIKENESS.items()
+        if t["drops"][rule] > t["candidates"] / 2
+    ]
