@@ -41,6 +41,7 @@ class BatchMaker:
         messages: whether the model takes messages; else it gets the plain text or picture, without instruction.
         augment: turn images where no box, coordinate or word of direction forbids it.
         mask: what is known to be right by which key, and what it counts as.
+        negatives_after: step from which on mined negatives are used.
         ranks: the processes that encode a batch together: each its share of the items.
     """
 
@@ -56,12 +57,13 @@ class BatchMaker:
         messages: bool,
         augment: bool,
         mask: MaskOptions,
+        negatives_after: int = 0,
         ranks: Ranks = Ranks(),
     ) -> None:
         self.dataset, self.train, self.schedule = dataset, train, schedule
         self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
         self._messages, self._augment, self._mask = messages, augment, mask
-        self._ranks = ranks
+        self._negatives_after, self._ranks = negatives_after, ranks
         self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
 
     def _read_segments(self, item: int) -> Segments:
@@ -106,7 +108,9 @@ class BatchMaker:
 
     def _candidates(self, step: int, examples: Ints, positives: Ints) -> Ints:
         """Return the positives, the mined negatives, and for scene pools some further regions of the same scenes."""
-        found = [positives, *(self.train.negatives.row(int(e)) for e in examples)]
+        found = [positives]
+        if step >= self._negatives_after:
+            found += [self.train.negatives.row(int(e)) for e in examples]
         task = int(self.train.task[examples[0]])
         scenes = np.unique(self.train.image[examples])
         pools = [p for s in scenes if (p := self.train.pool.get((task, int(s)))) is not None]

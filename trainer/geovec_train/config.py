@@ -30,6 +30,9 @@ class TrainConfig(BaseModel):
     )
     steps: int = Field(900, ge=1, description="optimizer steps")
     batch: int = Field(64, ge=2, description="examples in a batch; each is the others' negatives")
+    mini_batch_tokens: int = Field(
+        0, ge=0, description="GradCache with mini-batches of at most so many tokens, whatever the items; 0: by items"
+    )
     mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     warmup: int = Field(10, ge=0, description="steps of linear warm-up; then constant")
@@ -59,12 +62,27 @@ class TrainConfig(BaseModel):
     dev_every: int = Field(
         0, ge=0, description="steps between scorings of the val split (P@1, R@10 in the log); 0: at each mining alone"
     )
+    negatives_after: int = Field(0, ge=0, description="steps at the beginning that do without mined negatives")
+    patience: int = Field(
+        0,
+        ge=0,
+        description="end after so many scorings of the val split without a better R@10, and save the best weights;"
+        " 0: train to the end, save the last",
+    )
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="score, mine with and save a running average of the weights, e.g. 0.999; 0: not"
+    )
     side: int | None = Field(
         None, ge=28, description="images get about side × side pixels; multiple of 28; null: the model's, tiny: 112"
     )
     augment: bool = Field(True, description="turn and mirror images where no box or word of direction forbids it")
     box_codec: str | None = Field(None, description="how boxes become text; null: the model's, tiny: qwen2vl")
     coordinate_codec: str | None = Field(None, description="how coordinates become text; null: the model's, lat_lon")
+    corpora_temperature: float = Field(
+        1.0,
+        gt=0,
+        description="1: corpora of equal weight are drawn in proportion to their sizes; more: small ones more often",
+    )
     seed: int = Field(0, ge=0, description="of the weights, the order and the turns")
     save_every: int = Field(200, ge=1, description="steps between checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints that stay")
@@ -85,4 +103,8 @@ class TrainConfig(BaseModel):
     def _options_agree(self) -> TrainConfig:
         if self.mine_every is None and self.mine != MineOptions():
             raise ValueError("mine.… says how negatives are mined anew: say when, too, e.g. mine_every=1epoch")
+        if self.patience and not self.dev_every and self.mine_every is None:
+            raise ValueError(f"patience={self.patience} counts scorings of the val split: give dev_every, e.g. 100")
+        if self.mini_batch_tokens and self.mini_batch:
+            raise ValueError("mini_batch and mini_batch_tokens both say how large mini-batches are: give one of them")
         return self

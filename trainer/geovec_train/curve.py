@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from geovec_data.progress import LOG_EVERY_S, say
+from geovec_train.boards import Boards
 from geovec_train.loader import Ahead
 from geovec_train.loss import MaskedInfoNCE
 from geovec_train.ranks import Ranks
@@ -44,14 +45,12 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Open the log; lines after the step that is gone on from are dropped: they are made again."""
         if not self._ranks.first:
             return
-        from torch.utils.tensorboard.writer import SummaryWriter
-
         file = self._out / LOG_FILE
         kept = [r for r in read_log(file) if r["step"] <= state.global_step]
         part = file.with_suffix(".tmp")
         part.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
         part.replace(file)
-        self._board = SummaryWriter(str(self._out / "tensorboard"), purge_step=state.global_step + 1)
+        self._boards = Boards(self._out, state.global_step)
         self._first, self._start = state.global_step, self._clock()
         self._mark, self._waited, self._at = self._start, self._batches.waited, state.global_step
         if sys.stderr.isatty():
@@ -86,9 +85,8 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self._mark, self._waited, self._at = now, self._batches.waited, state.global_step
         with (self._out / LOG_FILE).open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
-        for name, value in row.items():
-            if name != "step" and value is not None:
-                self._board.add_scalar(f"train/{name}", value, state.global_step)
+        shown = {f"train/{n}": v for n, v in row.items() if n != "step" and v is not None}
+        self._boards.add(shown, state.global_step)
         self._show(state, row, now)
 
     def _show(self, state: Any, row: dict[str, Any], now: float) -> None:
@@ -118,8 +116,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             return
         with file.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"step": step, kind: facts}) + "\n")
-        for name, value in _numbers(kind, facts):
-            self._board.add_scalar(name, value, step)
+        self._boards.add(dict(_numbers(kind, facts)), step)
 
     def points(self) -> list[dict[str, Any]]:
         """Return the losses so far."""
@@ -133,8 +130,8 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Close the bar and the writer; also after a failure."""
         if self._bar is not None:
             self._bar.close()
-        if hasattr(self, "_board"):
-            self._board.close()
+        if hasattr(self, "_boards"):
+            self._boards.close()
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:

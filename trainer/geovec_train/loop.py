@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,32 @@ from geovec_train.ranks import Ranks
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 
+    from geovec_train.average import Average
     from geovec_train.curve import Curve
     from geovec_train.dev import DevSet
     from geovec_train.refresh import Refresher
+    from geovec_train.stopping import Stopping
     from geovec_train.trainer import Trainer
 
 
-def make_trainer(
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What a run goes on with and ends with.
+
+    Attributes:
+        trainer: runs the steps.
+        curve: what they gave.
+        average: of the weights.
+        stopping: when they end before their time.
+    """
+
+    trainer: Trainer
+    curve: Curve
+    average: Average
+    stopping: Stopping
+
+
+def make_loop(
     config: TrainConfig,
     dataset: Dataset,
     model: SentenceTransformer,
@@ -32,8 +52,8 @@ def make_trainer(
     maker: BatchMaker,
     ranks: Ranks,
     swap: Callable[[TrainSet], None],
-) -> tuple[Trainer, Curve]:
-    """Return the trainer and its curve.
+) -> Loop:
+    """Put the loop of a run together.
 
     Args:
         config: the options.
@@ -46,10 +66,12 @@ def make_trainer(
     """
     from transformers.trainer_callback import PrinterCallback
 
+    from geovec_train.average import Average
     from geovec_train.curve import Curve
     from geovec_train.load import save_model
     from geovec_train.loader import Ahead
     from geovec_train.loss import MaskedInfoNCE
+    from geovec_train.stopping import Stopping
     from geovec_train.trainer import Trainer
     from geovec_train.watch import Watch
 
@@ -59,13 +81,19 @@ def make_trainer(
         learn_temperature=config.learn_temperature,
         symmetric=config.symmetric,
         mini_batch=config.mini_batch,
+        mini_batch_tokens=config.mini_batch_tokens,
         hardness=config.hardness,
         dims=config.matryoshka,
     )
     _check_dims(config, model)
 
+    average = Average(model, config.ema)
+
     def snapshot(folder: Path) -> None:
-        save_model(model, folder)
+        with average.applied():
+            save_model(model, folder)
+
+    stopping = Stopping(config.out, config.patience, snapshot)
 
     def report(step: int, facts: dict[str, Any]) -> None:
         curve.event(step, "refresh", facts)
@@ -81,7 +109,7 @@ def make_trainer(
     )
     curve = Curve(config.out, batches, loss, config.batch, ranks)
     dev = _dev(config, dataset, maker.train, ranks)
-    watch = Watch(curve, dev, ranks, every=config.dev_every, refreshes=stops, snapshot=snapshot)
+    watch = Watch(curve, dev, ranks, every=config.dev_every, refreshes=stops, snapshot=snapshot, stopping=stopping)
     trainer = Trainer(
         model=model,
         loss=loss,
@@ -89,10 +117,11 @@ def make_trainer(
         args=_arguments(config),
         keep=config.keep,
         ranks=ranks,
-        callbacks=[curve, watch],
+        average=average,
+        callbacks=[curve, average, watch],
     )
     trainer.remove_callback(PrinterCallback)
-    return trainer, curve
+    return Loop(trainer, curve, average, stopping)
 
 
 def _check_dims(config: TrainConfig, model: SentenceTransformer) -> None:
@@ -141,6 +170,11 @@ def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet, ranks: Ranks) -
 
     dev = DevSet(dataset, train.tasks, config.out / ".dev", config.device)
     if not dev:
+        if config.patience:
+            raise UserError(
+                f"patience={config.patience}: dataset={config.dataset} has no val split of these tasks to score; leave"
+                " patience out, or build with split.val"
+            )
         ranks.say("the dataset has no val split of these tasks: nothing is scored while training")
         return None
     return dev

@@ -117,6 +117,7 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         temperature: where the temperature starts.
         learn_temperature: whether it is trained.
         symmetric: see `masked_infonce`.
+        mini_batch_tokens: the same by tokens embedded at a time (an item of more is embedded alone); 0: by items.
         hardness: see `masked_infonce`.
         dims: see `matryoshka`; empty: the whole vectors alone.
         mini_batch: items embedded at a time, with gradients cached (GradCache, arXiv 2101.06983), so that memory
@@ -135,6 +136,7 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         learn_temperature: bool,
         symmetric: bool,
         mini_batch: int,
+        mini_batch_tokens: int = 0,
         hardness: float = 0.0,
         dims: Sequence[int] = (),
     ) -> None:
@@ -144,8 +146,9 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
             torch.tensor(math.log(1 / temperature), dtype=torch.float32), requires_grad=learn_temperature
         )
         self.symmetric, self.hardness, self.dims = symmetric, hardness, tuple(dims)
-        self.mini_batch_size = mini_batch
-        self.uses_gradient_cache = mini_batch > 0
+        self.mini_batch_size = mini_batch or 1
+        self.mini_batch_num_tokens = mini_batch_tokens or None
+        self.uses_gradient_cache = mini_batch > 0 or mini_batch_tokens > 0
 
     @property
     def temperature(self) -> float:
@@ -160,7 +163,7 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
             plan: ``query`` (batch,) and ``candidate`` (candidates,), rows into all items in group order, and what
                 `masked_infonce` needs; in a group of processes also ``shares`` (processes,), the items of each.
         """
-        if self.mini_batch_size:
+        if self.uses_gradient_cache:
             cached: Any = self.forward_cached  # of the mixin, which has no types
             loss: Tensor = cached(features, plan)
             return loss

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from geovec_data.dataset import Dataset
 from geovec_train.config import TrainConfig
 from geovec_train.data import TrainSet
+from geovec_train.stopping import best_of
 
 if TYPE_CHECKING:
     from geovec_train.curve import Curve
@@ -27,7 +28,8 @@ def summarise(
     tail = [p["loss"] for p in curve.points()[-5:]]
     last = sum(tail) / len(tail) if tail else None
     return {
-        "steps": config.steps,
+        "steps": curve.points()[-1]["step"],
+        "saved_step": _saved_step(config, curve),
         "batch": config.batch,
         "loss": last,
         "dataset": str(dataset.manifest.recipe.get("name", config.dataset.name)),
@@ -44,11 +46,18 @@ def summarise(
         "seconds": round(seconds, 1),
         "config": config.model_dump(mode="json"),
         "human": [
-            f"{config.out}: {config.steps:,} steps of {config.batch} in {seconds:,.0f} s,"
+            f"{config.out}: {curve.points()[-1]['step']:,} steps of {config.batch} in {seconds:,.0f} s,"
             f" loss {'–' if last is None else f'{last:.3f}'}",
             f"next: geovec-eval dataset={config.dataset} model={config.out}",
         ],
     }
+
+
+def _saved_step(config: TrainConfig, curve: Curve) -> int:
+    """Return the step whose weights are saved: the best by the val split if training can end early, else the last."""
+    scorings = curve.events("dev")
+    step: int = scorings[best_of(scorings)]["step"] if config.patience and scorings else curve.points()[-1]["step"]
+    return step
 
 
 def card(summary: dict[str, Any]) -> str:

@@ -16,7 +16,19 @@ SETTINGS_FILE = "train.json"
 SUMMARY_FILE = "summary.json"
 CHECKPOINT = "checkpoint"  # transformers' own name: it reads the step from it
 # Options that change nothing in what is learnt, and paths, whose content is compared instead.
-_FREE = {"dataset", "out", "model", "negatives", "save_every", "keep", "log_every", "cache_mb", "device"}
+_FREE = {
+    "dataset",
+    "out",
+    "model",
+    "negatives",
+    "save_every",
+    "keep",
+    "log_every",
+    "cache_mb",
+    "device",
+    "mini_batch",
+    "mini_batch_tokens",
+}
 
 
 def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None:
@@ -38,6 +50,8 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
             raise UserError(f"out={out} holds things that are no run of geovec-train ({held[0]}, …); choose another")
     elif (out / SUMMARY_FILE).is_file() or checkpoints(out / "checkpoints"):
         there = json.loads(file.read_text(encoding="utf-8"))
+        # a run of an older version lacks what is new since
+        there = TrainConfig(dataset=config.dataset, out=out).model_dump(mode="json") | there
         other = [f"{k}: {there.get(k)} there, {v} asked" for k, v in asked.items() if there.get(k) != v]
         if other:
             raise UserError(

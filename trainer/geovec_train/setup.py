@@ -125,6 +125,7 @@ def make_batches(
         messages="message" in model.modalities,
         augment=config.augment,
         mask=config.mask,
+        negatives_after=config.negatives_after,
         ranks=ranks,
     )
 

@@ -85,3 +85,13 @@ def corpus_weights(
         if not 0 <= weight < float("inf"):
             raise UserError(f"corpora: {name}: {weight} is no weight; give 0 or more")
     return {n: (asked or {}).get(n, dataset.get(n, 1.0)) for n in names}
+
+
+def tempered(weights: Mapping[str, float], sizes: Mapping[str, int], temperature: float) -> dict[str, float]:
+    """Return weights by which a corpus is drawn from as (weight · size) ** (1 / temperature), instead of weight · size.
+
+    Temperature 1 changes nothing; the larger, the more alike are the shares of all corpora, whatever their sizes.
+    """
+    if temperature == 1.0:
+        return dict(weights)
+    return {n: (w * sizes[n]) ** (1 / temperature) / sizes[n] if w else 0.0 for n, w in weights.items()}

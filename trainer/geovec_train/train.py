@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from geovec_data.dataset import Dataset
-from geovec_data.errors import UserError
+from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.runs import choose_run
 from geovec_data.store.lock import exclusive
 from geovec_train.config import TINY, TrainConfig
@@ -18,6 +22,9 @@ from geovec_train.ranks import Ranks
 from geovec_train.record import card, summarise
 from geovec_train.resume import SUMMARY_FILE, begin, checkpoints, finished
 from geovec_train.runs import train_tasks
+
+if TYPE_CHECKING:
+    from geovec_train.loop import Loop
 
 __all__ = ["TrainConfig", "run"]
 
@@ -64,14 +71,16 @@ def _train(
 ) -> dict[str, Any]:
     from transformers import set_seed
 
-    from geovec_train.load import publish, quiet
-    from geovec_train.loop import make_trainer
+    from geovec_train.load import load, publish, quiet
+    from geovec_train.loop import make_loop
     from geovec_train.sampler import Schedule
     from geovec_train.setup import make_batches, make_model
-    from geovec_train.streams import corpus_weights
+    from geovec_train.streams import corpus_weights, tempered
 
     given = {s.corpus: s.weight for s in dataset.manifest.sources}
     corpora = corpus_weights(train.corpora, given, config.corpora)
+    sizes = np.bincount(train.corpus, minlength=len(train.corpora))
+    corpora = tempered(corpora, dict(zip(train.corpora, sizes.tolist(), strict=True)), config.corpora_temperature)
 
     def schedule_of(split: TrainSet) -> Schedule:
         return Schedule(
@@ -89,22 +98,47 @@ def _train(
         ranks.say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
     start = time.perf_counter()
     with quiet():
-        trainer, curve = make_trainer(
-            config, dataset, model, codecs, maker, ranks, lambda t: maker.swap(t, schedule_of(t))
-        )
+
+        def swap(split: TrainSet) -> None:
+            maker.swap(split, schedule_of(split))
+
+        loop = make_loop(config, dataset, model, codecs, maker, ranks, swap)
         saved = ranks.share(lambda: checkpoints(config.out / "checkpoints"))
         if saved:
             ranks.say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
         try:
-            trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+            if not ranks.share(lambda: loop.stopping.over(loop.curve.events("dev"))):
+                _steps(loop, config, saved)
         finally:
-            curve.close()
+            loop.curve.close()
     if not ranks.first:
         return {"steps": config.steps, "human": []}
-    publish(model, config.out)
-    summary = summarise(config, dataset, maker.train, schedule, negatives, curve, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    if loop.stopping.folder.is_dir():
+        publish(load(loop.stopping.folder, device="cpu"), config.out)
+    else:
+        with loop.average.applied():
+            publish(model, config.out)
+    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, seconds)
     (config.out / "README.md").write_text(card(summary), encoding="utf-8")
     part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(config.out / SUMMARY_FILE)
+    shutil.rmtree(loop.stopping.folder, ignore_errors=True)
     return summary
+
+
+def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
+    import torch
+
+    try:
+        loop.trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator has no class of its own
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        smaller = config.mini_batch // 2 or config.batch // 4 or 1
+        raise ResourceFault(
+            f"too little memory for a step of batch={config.batch}. The same command with mini_batch={smaller} goes on"
+            " from the last checkpoint: so many items are embedded at a time, with equal gradients. Another run can also"
+            " have a smaller batch or side, or precision=bf16 on a GPU"
+        ) from error

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 
 from geovec_data.errors import GeoVecError
+from geovec_train.average import Average
 from geovec_train.load import save_model
 from geovec_train.loader import Ahead
 from geovec_train.loss import MaskedInfoNCE
@@ -31,6 +32,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         args: SentenceTransformerTrainingArguments; ``output_dir`` is where checkpoints go.
         keep: how many checkpoints stay.
         ranks: the processes of the run.
+        average: the average of the weights.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         args: Any,
         keep: int,
         ranks: Ranks,
+        average: Average,
         **more: Any,
     ) -> None:
         super().__init__(model=model, args=args, loss=loss, **more)
-        self._batches, self._keep, self._ranks = batches, keep, ranks
+        self._batches, self._keep, self._ranks, self._average = batches, keep, ranks, average
         self._staging: str | None = None
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -114,8 +117,10 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         save_model(self.model, Path(output_dir))
         own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
         save_file(own, Path(output_dir) / LOSS_FILE)
+        self._average.save(Path(output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint)
         own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
         self.loss.load_state_dict(own, strict=False)
+        self._average.load(Path(resume_from_checkpoint))

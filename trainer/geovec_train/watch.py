@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from geovec_train.curve import Curve
 from geovec_train.dev import DevSet
 from geovec_train.ranks import Ranks
+from geovec_train.stopping import Stopping
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
@@ -25,6 +26,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         every: steps between scorings; 0: at refreshes alone.
         refreshes: steps after which negatives are mined anew.
         snapshot: saves the model of the moment into a folder.
+        stopping: judges the scorings.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         every: int,
         refreshes: Collection[int],
         snapshot: Callable[[Path], None],
+        stopping: Stopping,
     ) -> None:
-        self._ranks = ranks
+        self._ranks, self._stopping = ranks, stopping
         self._curve, self._dev, self._every, self._snapshot = curve, dev, every, snapshot
         self._refreshes = frozenset(refreshes)
 
@@ -51,5 +54,14 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self._curve.away += time.perf_counter() - begun
             self._curve.event(step, "dev", scores)
             self._ranks.say(f"step {step:,}: val split " + ", ".join(f"{n} {scores[n]:.1%}" for n in ("P@1", "R@10")))
+            if self._ranks.share(self.over_now):
+                self._ranks.say(
+                    f"step {step:,}: no better R@10 in the last {self._stopping.patience} scorings: the end"
+                )
+                control.should_training_stop = control.should_save = control.should_log = True
         if refresh:  # a killed run then goes on from the very weights that it mines with
             control.should_save = control.should_log = True
+
+    def over_now(self) -> bool:
+        """Judge the last scoring; for the first process."""
+        return self._stopping.judge(self._curve.events("dev"))
