@@ -12,13 +12,15 @@ from PIL import Image
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError
+from geovec_data.ids import normalise_text
 from geovec_data.records import Segments
 from geovec_data.render import Codecs, parts, to_message, to_text
+from geovec_train.augment import Turns
 from geovec_train.data import TrainSet
 from geovec_train.inputs import Pixels
 from geovec_train.mask_options import MaskOptions
-from geovec_train.masks import allowed
-from geovec_train.pictures import TURNS, PictureCache, may_turn, turned
+from geovec_train.masks import allowed, told_apart
+from geovec_train.pictures import PictureCache, turned
 from geovec_train.ragged import Ints
 from geovec_train.ranks import Ranks
 from geovec_train.sampler import Schedule
@@ -40,6 +42,7 @@ class BatchMaker:
         preprocess: the model's, messages (or strings) → features.
         messages: whether the model takes messages; else it gets the plain text or picture, without instruction.
         augment: turn images where no box, coordinate or word of direction forbids it.
+        augment_regions: turn images with boxes and words of direction too, and those with them.
         mask: what is known to be right by which key, and what it counts as.
         negatives_after: step from which on mined negatives are used.
         ranks: the processes that encode a batch together: each its share of the items.
@@ -56,6 +59,7 @@ class BatchMaker:
         preprocess: Callable[[list[Any]], dict[str, Any]],
         messages: bool,
         augment: bool,
+        augment_regions: bool,
         mask: MaskOptions,
         negatives_after: int = 0,
         ranks: Ranks = Ranks(),
@@ -63,6 +67,7 @@ class BatchMaker:
         self.dataset, self.train, self.schedule = dataset, train, schedule
         self._codecs, self._pictures, self._preprocess = codecs, pictures, preprocess
         self._messages, self._augment, self._mask = messages, augment, mask
+        self._follow = augment and augment_regions
         self._negatives_after, self._ranks = negatives_after, ranks
         self._segments = lru_cache(maxsize=1 << 17)(self._read_segments)
 
@@ -84,15 +89,19 @@ class BatchMaker:
         masks = allowed(self.train, examples, positives, candidates, self._mask)
         queries: list[Entry] = [(self.train.instruction[e], int(self.train.query[e])) for e in examples]
         targets: list[Entry] = [("", int(c)) for c in candidates]
-        turns = self._turns(step, examples, positives) if self._augment else {}
+        turns = self._turns(step, examples, positives, candidates)
+        if self._follow:
+            masks = told_apart(
+                masks, *(self._words(turns, items) for items in (self.train.query[examples], candidates))
+            )
         shares = self._shares(self._groups(list(dict.fromkeys([*queries, *targets]))))
         order = [entry for share in shares for group in share for entry in group]
         own = shares[self._ranks.rank]
         # one object for one picture, so that the encoder sees it once however many regions of it are asked for
-        picture = cache(lambda image: turned(self._pictures.get(image), turns.get(image, 0)))
+        picture = cache(lambda image: turned(self._pictures.get(image), turns.of(image)))
         row = {entry: n for n, entry in enumerate(order)}
         return {
-            "features": [self._preprocess([self._input(entry, picture) for entry in group]) for group in own],
+            "features": [self._preprocess([self._input(entry, turns, picture) for entry in group]) for group in own],
             "plan": {
                 "shares": torch.tensor([sum(map(len, share)) for share in shares]),
                 "query": torch.tensor([row[q] for q in queries]),
@@ -138,25 +147,35 @@ class BatchMaker:
             )
         return shares
 
-    def _turns(self, step: int, examples: Ints, positives: Ints) -> dict[str, int]:
-        """Return a turn for each image of the batch that every example showing it permits."""
-        free: dict[str, bool] = {}
-        for e, p in zip(examples, positives, strict=True):
-            both = (self._segments(int(self.train.query[e])), self._segments(int(p)))
-            may = may_turn(both, self.dataset.instruction(self.train.instruction[e]))
-            for s in (s for segments in both for s in segments if s.image is not None):
-                assert s.image is not None
-                free[s.image] = free.get(s.image, True) and may
-        rng = self.schedule.rng("turn", step)
-        return {i: int(rng.integers(TURNS)) for i in sorted(free) if free[i]}
+    def _turns(self, step: int, examples: Ints, positives: Ints, candidates: Ints) -> Turns:
+        """Return the turns of the batch's pictures."""
+        turns = Turns(self.dataset.images.size, self._segments, self._home, follow=self._follow)
+        if self._augment:
+            query, instruction = self.train.query[examples].tolist(), (self.train.instruction[e] for e in examples)
+            said = (self.dataset.instruction(i) for i in instruction)
+            every = np.unique(np.concatenate([query, candidates])).tolist()
+            turns.draw(self.schedule.rng("turn", step), zip(query, positives.tolist(), said, strict=True), every)
+        return turns
 
-    def _input(self, entry: Entry, picture: Callable[[str], Pixels]) -> Any:
+    def _home(self, item: int) -> str | None:
+        image = int(self.train.item_keys.image[item])
+        return None if image < 0 else self.train.images[image]
+
+    def _words(self, turns: Turns, items: Ints) -> list[str]:
+        """Return what items of text alone say under the turns; of others the id."""
+        return [
+            normalise_text(" ".join(s.text or "" for s in turns.show(n))) if self.train.item_image[n] < 0
+            else self.train.items[n]
+            for n in items.tolist()
+        ]  # fmt: skip
+
+    def _input(self, entry: Entry, turns: Turns, picture: Callable[[str], Pixels]) -> Any:
         instruction, item = entry
         rendered = parts(
-            self._segments(item),
+            turns.show(item),
             instruction=self.dataset.instruction(instruction) if instruction and self._messages else None,
             codecs=self._codecs,
-            size=self.dataset.images.size,
+            size=turns.size,
         )
         if self._messages:
             return to_message(rendered, picture)

@@ -76,6 +76,11 @@ class TrainConfig(BaseModel):
         None, ge=28, description="images get about side × side pixels; multiple of 28; null: the model's, tiny: 112"
     )
     augment: bool = Field(True, description="turn and mirror images where no box or word of direction forbids it")
+    augment_regions: bool = Field(
+        False,
+        description="turn images with boxes and words of direction too, and those with them: a mirrored left is right;"
+        " what cannot follow is refused for that image",
+    )
     box_codec: str | None = Field(None, description="how boxes become text; null: the model's, tiny: qwen2vl")
     coordinate_codec: str | None = Field(None, description="how coordinates become text; null: the model's, lat_lon")
     corpora_temperature: float = Field(

@@ -158,7 +158,7 @@ def load_train(dataset: Dataset, tasks: list[str], run: Path | None, negatives_p
         item_key=item_key,
         item_image=item_image,
         item_alone=np.array([m == "image" for m in facts["modality"]], dtype=bool),
-        item_keys=item_keys(dataset, items.names, a, b),
+        item_keys=item_keys(dataset, items.names, item_image, a, b),
         images=images.names,
         known=known,
         keys=count,

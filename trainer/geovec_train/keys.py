@@ -70,21 +70,21 @@ def _area(low: Reals, high: Reals) -> Reals:
     return out
 
 
-def item_keys(dataset: Dataset, names: list[str], a: Ints, b: Ints) -> ItemKeys:
+def item_keys(dataset: Dataset, names: list[str], image: Ints, a: Ints, b: Ints) -> ItemKeys:
     """Read the keys of some items.
 
     Args:
         dataset: the dataset.
         names: item ids; their positions are the numbers of the items.
+        image: (items,) number of the image that each shows, -1 for none.
         a: numbers of items, one of each known pair.
         b: the other of each pair.
     """
     items = Items(dataset)
     facts = Facts(dataset, items)
     row = items.numbers(pa.chunked_array([pa.array(names, pa.string())]), "the train split")
-    image = items.image[row].astype(np.int64)
     place = facts.place[row]
-    reach = np.append(facts.reach, 0.0)[image]  # -1, no image: the 0 at the end
+    reach = np.append(facts.reach, 0.0)[items.image[row]]  # -1, no image: the 0 at the end
     keys = ItemKeys(facts.item_class[row].astype(np.int64), image, items.box[row], place, reach)
     shows = (image != NONE) | np.isfinite(place[:, 0])
     text, shown = np.concatenate([a, b]), np.concatenate([b, a])

@@ -14,8 +14,8 @@ All but the last two can count as further positives instead. What one rule masks
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,3 +115,20 @@ def _right(
         if counts_as == "positive":
             also |= pairs
     return right, also
+
+
+def told_apart(masks: Masks, asked: Sequence[str], answers: Sequence[str]) -> Masks:
+    """Take away the negatives whose words are those of the query or its positive, after texts were changed.
+
+    Args:
+        masks: of the batch.
+        asked: (batch,) what each query says.
+        answers: (candidates,) what each candidate says.
+    """
+    _, number = np.unique([*asked, *answers], return_inverse=True)
+    query, candidate = number[: len(asked)], number[len(asked) :]
+    rows = np.arange(len(asked))
+    forward = masks.forward & (candidate[masks.column][:, None] != candidate[None, :])
+    backward = masks.backward & (query[:, None] != query[None, :])
+    forward[rows, masks.column] = backward[rows, rows] = True
+    return replace(masks, forward=forward, backward=backward)

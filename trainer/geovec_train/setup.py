@@ -124,6 +124,7 @@ def make_batches(
         preprocess=model.preprocess,
         messages="message" in model.modalities,
         augment=config.augment,
+        augment_regions=config.augment_regions,
         mask=config.mask,
         negatives_after=config.negatives_after,
         ranks=ranks,

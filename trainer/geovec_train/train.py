@@ -139,6 +139,6 @@ def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
         smaller = config.mini_batch // 2 or config.batch // 4 or 1
         raise ResourceFault(
             f"too little memory for a step of batch={config.batch}. The same command with mini_batch={smaller} goes on"
-            " from the last checkpoint: so many items are embedded at a time, with equal gradients. Another run can also"
+            " from the last checkpoint: so many items are embedded at a time, with equal gradients. A new run can also"
             " have a smaller batch or side, or precision=bf16 on a GPU"
         ) from error
