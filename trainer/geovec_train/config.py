@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from geovec_train.mask_options import MaskOptions
 from geovec_train.mine_options import MineOptions, interval
+from geovec_train.places import Order
 
 TINY = "tiny"
 
@@ -87,6 +88,13 @@ class TrainConfig(BaseModel):
         1.0,
         gt=0,
         description="1: corpora of equal weight are drawn in proportion to their sizes; more: small ones more often",
+    )
+    one_corpus: bool = Field(False, description="a batch holds examples of one corpus")
+    places: Order = Field(
+        "any",
+        description="the examples of a batch lie far from one another on the ground (spread), together (near), first"
+        " far and then together (spread_then_near), or as it comes (any); where the dataset knows places, and not in"
+        " tasks whose pool is the scene",
     )
     seed: int = Field(0, ge=0, description="of the weights, the order and the turns")
     save_every: int = Field(200, ge=1, description="steps between checkpoints")

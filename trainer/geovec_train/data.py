@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
-from geovec_train.keys import ItemKeys, item_keys
+from geovec_train.keys import ItemKeys, Reals, item_keys
 from geovec_train.ragged import Ints, Numbers, Ragged
 from geovec_train.runs import mined
 
@@ -75,6 +75,14 @@ class TrainSet:
         return np.unique(
             np.concatenate([self.query, self.positives.values, self.negatives.values, *self.pool.values()])
         )
+
+    def place(self, examples: Ints) -> Reals:
+        """Return where examples lie, (examples, 2) longitude and latitude: of the query, else of the first positive."""
+        out = self.item_keys.place[self.query[examples]].copy()
+        first = self.positives.values[self.positives.offsets[examples]]
+        lost = ~np.isfinite(out[:, 0])
+        out[lost] = self.item_keys.place[first[lost]]
+        return out
 
     def known_pair(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Tell for item numbers (broadcast) whether they are known to belong together."""

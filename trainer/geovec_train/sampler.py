@@ -1,21 +1,32 @@
 """Which examples a step trains on: a pure function of the seed and the step, so that a resumed run goes on exactly.
 
-A batch holds one task. Tasks take turns in proportion to their weights; the examples of a task come in epochs, each
-a seeded permutation, drawn more or less often by the weight of their corpus (see `streams`). For tasks whose pool is
-the scene, up to `per_scene` examples of a scene stand together: only they can be one another's negatives.
+A batch holds one task, and where it is asked for one corpus. Tasks take turns in proportion to their weights; the
+examples of a task come in epochs, each a seeded permutation, drawn more or less often by the weight of their corpus
+(see `streams`). For tasks whose pool is the scene, up to `per_scene` examples of a scene stand together: only they can
+be one another's negatives. Other examples can be ordered by place (see `places`).
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from geovec_data.errors import UserError, suggest
 from geovec_train.data import TrainSet
+from geovec_train.places import Order, arranged
 from geovec_train.ragged import Ints
-from geovec_train.streams import deal, mass, streams_of
+from geovec_train.streams import Stream, deal, mass, streams_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    task: int
+    corpus: str
+    streams: list[Stream]
+    share: float
 
 
 class Schedule:
@@ -29,6 +40,9 @@ class Schedule:
         weights: task → share of the steps, relative; default: the square root of its number of examples, each
             counted by the weight of its corpus.
         corpora: corpus → weight: how often its examples are drawn, against the others' of their task; default: 1.
+        one_corpus: whether a batch holds examples of one corpus; corpora then take turns by the same weights.
+        places: whether the examples of a batch are far from one another on the ground, or near; one after the other:
+            in the first and in the second half of a task's turns.
         per_scene: the most examples of one scene that stand together, for tasks whose pool is the scene.
 
     Raises:
@@ -45,23 +59,29 @@ class Schedule:
         seed: int,
         weights: Mapping[str, float] | None = None,
         corpora: Mapping[str, float] | None = None,
+        one_corpus: bool = False,
+        places: Order = "any",
         per_scene: int = 8,
     ) -> None:
         self._train, self._batch, self._seed, self._per_scene = train, batch, seed, per_scene
+        self._places = places
         by_corpus = [(corpora or {}).get(c, 1.0) for c in train.corpora]
         self._streams = [
             streams_of(np.flatnonzero(train.task == t), train.corpus, by_corpus) for t in range(len(train.tasks))
         ]
         self.weights = self._shares(weights)
         self.corpora = self._by_corpus(by_corpus)
-        self.tasks = _take_turns(np.array([self.weights[t] for t in train.tasks]), steps)
+        self._groups = self._grouped(one_corpus)
+        group_of = _take_turns(np.array([g.share for g in self._groups]), steps)
+        self.tasks = np.array([g.task for g in self._groups], dtype=np.int64)[group_of]
+        self._group_of = group_of
         self._turn = np.zeros(steps, dtype=np.int64)
-        self._dealt: list[Ints] = []  # task → (turns + 1, streams): examples drawn of each stream before a turn
-        for t, streams in enumerate(self._streams):
-            of_task = self.tasks == t
-            self._turn[of_task] = np.arange(of_task.sum())
-            counts = deal(streams, batch, int(of_task.sum()))
-            self._dealt.append(np.concatenate([np.zeros((1, len(streams)), np.int64), np.cumsum(counts, axis=0)]))
+        self._dealt: list[Ints] = []  # group → (turns + 1, streams): examples drawn of each stream before a turn
+        for g, group in enumerate(self._groups):
+            of_group = group_of == g
+            self._turn[of_group] = np.arange(of_group.sum())
+            counts = deal(group.streams, batch, int(of_group.sum()))
+            self._dealt.append(np.concatenate([np.zeros((1, len(group.streams)), np.int64), np.cumsum(counts, axis=0)]))
         self._orders: dict[tuple[int, int], tuple[int, Ints]] = {}
 
     def _shares(self, weights: Mapping[str, float] | None) -> dict[str, float]:
@@ -91,16 +111,30 @@ class Schedule:
                     out[self._train.corpora[c]] += self.weights[name] * weights[c] * int(n) / mass(streams)
         return out
 
+    def _grouped(self, one_corpus: bool) -> list[_Group]:
+        """Return what batches are made of: the tasks, or the corpora of each."""
+        tasks = list(enumerate(zip(self._train.tasks, self._streams, strict=True)))
+        if not one_corpus:
+            return [_Group(t, "", streams, self.weights[name]) for t, (name, streams) in tasks]
+        out = []
+        for t, (name, streams) in tasks:
+            for c, corpus in enumerate(self._train.corpora):
+                own = [Stream(s.weight, s.members[self._train.corpus[s.members] == c]) for s in streams]
+                own = [s for s in own if len(s.members)]
+                if own:
+                    out.append(_Group(t, corpus, own, self.weights[name] * mass(own) / mass(streams)))
+        return out
+
     def examples(self, step: int) -> tuple[Ints, Ints]:
         """Return the examples of a step, each once, and for each the epoch of its stream that it is drawn in."""
-        task, turn = int(self.tasks[step]), int(self._turn[step])
+        group, turn = int(self._group_of[step]), int(self._turn[step])
         drawn: list[Ints] = []
         epochs: list[Ints] = []
-        for stream, (at, end) in enumerate(self._dealt[task][turn : turn + 2].T.tolist()):
-            count = len(self._streams[task][stream].members)
+        for stream, (at, end) in enumerate(self._dealt[group][turn : turn + 2].T.tolist()):
+            count = len(self._groups[group].streams[stream].members)
             while at < end:
                 epoch, within = divmod(at, count)
-                part = self._order(task, stream, epoch)[within : within + end - at]
+                part = self._order(group, stream, epoch)[within : within + end - at]
                 drawn.append(part)
                 epochs.append(np.full(len(part), epoch))
                 at += len(part)
@@ -120,20 +154,34 @@ class Schedule:
         numbers = [k if isinstance(k, int) else zlib.crc32(k.encode()) for k in key]
         return np.random.default_rng([self._seed, *numbers])
 
-    def _order(self, task: int, stream: int, epoch: int) -> Ints:
-        held = self._orders.get((task, stream))
+    def _order(self, group: int, stream: int, epoch: int) -> Ints:
+        held = self._orders.get((group, stream))
         if held is None or held[0] != epoch:
-            weight = self._streams[task][stream].weight
-            key = () if weight == 1.0 else (f"weight {weight!r}",)  # a stream keeps its order whatever others there are
-            rng = self.rng("order", self._train.tasks[task], epoch, *key)
-            held = epoch, self._permute(task, self._streams[task][stream].members, rng)
-            self._orders[(task, stream)] = held
+            own = self._groups[group]
+            weight = own.streams[stream].weight
+            key = [own.corpus] if own.corpus else []
+            key += [] if weight == 1.0 else [f"weight {weight!r}"]  # a stream keeps its order whatever others there are
+            rng = self.rng("order", self._train.tasks[own.task], epoch, *key)
+            held = epoch, self._permute(own.task, own.streams[stream].members, rng, self._near(group, stream, epoch))
+            self._orders[(group, stream)] = held
         return held[1]
 
-    def _permute(self, task: int, members: Ints, rng: np.random.Generator) -> Ints:
-        shuffled = rng.permutation(members)
+    def _near(self, group: int, stream: int, epoch: int) -> bool | None:
+        """Tell whether an epoch's batches lie together on the ground; None: as it comes."""
+        if self._places == "any":
+            return None
+        if self._places != "spread_then_near":
+            return self._places == "near"
+        drawn = self._dealt[group][:, stream]
+        begins = int(np.searchsorted(drawn, epoch * len(self._groups[group].streams[stream].members)))
+        return 2 * begins >= len(drawn) - 1
+
+    def _permute(self, task: int, members: Ints, rng: np.random.Generator, near: bool | None) -> Ints:
         if (task, int(self._train.image[members[0]])) not in self._train.pool:
-            return shuffled
+            if near is None:
+                return rng.permutation(members)
+            return arranged(members, self._train.place(members), self._batch, near, rng)
+        shuffled = rng.permutation(members)
         shuffled = shuffled[np.argsort(self._train.image[shuffled], kind="stable")]
         image = self._train.image[shuffled]
         rank = np.arange(len(image)) - np.searchsorted(image, image)

@@ -84,7 +84,14 @@ def _train(
 
     def schedule_of(split: TrainSet) -> Schedule:
         return Schedule(
-            split, steps=config.steps, batch=config.batch, seed=config.seed, weights=config.weights, corpora=corpora
+            split,
+            steps=config.steps,
+            batch=config.batch,
+            seed=config.seed,
+            weights=config.weights,
+            corpora=corpora,
+            one_corpus=config.one_corpus,
+            places=config.places,
         )
 
     schedule = schedule_of(train)
