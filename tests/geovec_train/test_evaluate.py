@@ -19,7 +19,7 @@ from geovec_train.evaluate import EvalConfig, run
 from geovec_train.scoreboard import markdown
 from tests.fixtures.handmade import Book, Painting, painted
 
-METRICS = ("P@1", "R@5", "R@10", "MRR")
+METRICS = ("P@1", "R@5", "R@10", "MRR", "nDCG@10")
 
 
 @pytest.fixture(scope="module")

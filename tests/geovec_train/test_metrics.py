@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geovec_train.metrics import METRICS, Ranks, hit_at, interval, per_query, reciprocal_rank
+from geovec_train.metrics import METRICS, Ranks, expected_worth, hit_at, ideal, per_query, reciprocal_rank
 
 
 def ranks_of(scores: list[int], right: set[int]) -> Ranks:
     best = max(scores[i] for i in right)
     above = sum(s > best for s in scores)
     tied = [i for i, s in enumerate(scores) if s == best]
-    return Ranks(*(np.array([v]) for v in (above, len(tied), len(right & set(tied)))))
+    over = np.array([sum(s > scores[i] for s in scores) for i in right])
+    level = np.array([sum(s == scores[i] for s in scores) for i in right])
+    ndcg = expected_worth(over, level).sum() / ideal(np.array([len(right)]))
+    return Ranks(*(np.array([v]) for v in (above, len(tied), len(right & set(tied)))), ndcg)
+
+
+def first_right(above: list[int], tied: list[int], right: list[int]) -> Ranks:
+    """Ranks of which the first right candidate alone is known."""
+    return Ranks(np.array(above), np.array(tied), np.array(right), np.zeros(len(above)))
 
 
 def enumerated(scores: list[int], right: set[int]) -> list[float]:
     """Average every metric over all orders that respect the scores (each tie order once)."""
     groups = [[i for i, s in enumerate(scores) if s == v] for v in sorted(set(scores), reverse=True)]
-    totals, orders = np.zeros(4), 0
+    totals, orders = np.zeros(5), 0
+    best = sum(1 / math.log2(1 + n) for n in range(1, min(len(right), 10) + 1))
     for arrangement in itertools.product(*(list(itertools.permutations(g)) for g in groups)):
         order = [i for group in arrangement for i in group]
         first = next(n for n, i in enumerate(order, 1) if i in right)
-        totals += [first <= 1, first <= 5, first <= 10, 1 / first]
+        gain = sum(1 / math.log2(1 + n) for n, i in enumerate(order[:10], 1) if i in right)
+        totals += [first <= 1, first <= 5, first <= 10, 1 / first, gain / best]
         orders += 1
     return list(totals / orders)
 
@@ -50,8 +61,8 @@ def test_chance_is_the_mean_over_all_rankings(pool: int, data: st.DataObject) ->
     above=st.integers(0, 50), wrong=st.integers(0, 2000), right=st.integers(1, 300), k=st.sampled_from([1, 5, 10, 17])
 )
 def test_metrics_stay_in_bounds_and_in_order(above: int, wrong: int, right: int, k: int) -> None:
-    ranks = Ranks(np.array([above]), np.array([wrong + right]), np.array([right]))
-    p1, r5, r10, mrr = per_query(ranks)[0]
+    ranks = first_right([above], [wrong + right], [right])
+    p1, r5, r10, mrr, _ = per_query(ranks)[0]
     assert 0 <= p1 <= r5 <= r10 <= 1
     assert p1 <= mrr <= 1
     assert hit_at(ranks, k)[0] <= hit_at(ranks, k + 1)[0]
@@ -62,10 +73,11 @@ def test_known_values() -> None:
     # rsicd_small: one right image of 400
     one = per_query(Ranks.by_chance(np.array([400]), np.array([1])))[0]
     harmonic = sum(1 / i for i in range(1, 401))
-    assert one == pytest.approx([0.0025, 0.0125, 0.025, harmonic / 400])
-    untied = Ranks(np.array([0, 4, 5, 10]), np.ones(4, int), np.ones(4, int))
-    assert per_query(untied).tolist() == [[1, 1, 1, 1], [0, 1, 1, 1 / 5], [0, 0, 1, 1 / 6], [0, 0, 0, 1 / 11]]
-    assert METRICS == ("P@1", "R@5", "R@10", "MRR")
+    worth = sum(1 / math.log2(1 + n) for n in range(1, 11))
+    assert one == pytest.approx([0.0025, 0.0125, 0.025, harmonic / 400, worth / 400])
+    untied = first_right([0, 4, 5, 10], [1] * 4, [1] * 4)
+    assert per_query(untied)[:, :4].tolist() == [[1, 1, 1, 1], [0, 1, 1, 1 / 5], [0, 0, 1, 1 / 6], [0, 0, 0, 1 / 11]]
+    assert METRICS == ("P@1", "R@5", "R@10", "MRR", "nDCG@10")
 
 
 def test_a_large_tie_is_finite() -> None:
@@ -76,34 +88,21 @@ def test_a_large_tie_is_finite() -> None:
 
 def test_a_query_without_right_candidate_is_refused() -> None:
     with pytest.raises(ValueError, match="right candidate"):
-        Ranks(np.array([0]), np.array([3]), np.array([0]))
+        first_right([0], [3], [0])
 
 
-def test_bootstrap_resamples_clusters_not_queries() -> None:
-    rng = np.random.default_rng(0)
-    per_cluster = rng.random(40)
-    clusters = np.repeat(np.arange(40), 25)
-    values = np.repeat(per_cluster, 25)[:, None]  # queries of one scene agree fully: 40 observations, not 1000
-    ends = interval(values, clusters, draws=2000, seed=1)
-    assert ends is not None
-    width = float((ends[1] - ends[0])[0])
-    expected = 2 * 1.96 * per_cluster.std() / np.sqrt(40)
-    assert width == pytest.approx(expected, rel=0.12)
-    naive = interval(values, np.arange(1000), draws=500, seed=1)
-    assert naive is not None
-    assert (naive[1] - naive[0])[0] < width / 3
-    again = interval(values, clusters, draws=2000, seed=1)
-    assert again is not None
-    assert np.array_equal(ends, again)
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_metrics_are_those_of_trec_eval(data: st.DataObject) -> None:
+    """Without ties `trec_eval`, which the information retrieval community takes for its measure, says the same."""
+    import pytrec_eval
 
-
-def test_bootstrap_weights_unequal_clusters_by_their_queries() -> None:
-    values = np.array([[1.0]] * 9 + [[0.0]])
-    ends = interval(values, np.array([7] * 9 + [3]), draws=400, seed=0)
-    assert ends is not None
-    assert ends[0][0] == 0.0
-    assert ends[1][0] == 1.0
-
-
-def test_no_interval_from_one_cluster() -> None:
-    assert interval(np.ones((5, 2)), np.zeros(5, int), draws=100, seed=0) is None
+    count = data.draw(st.integers(2, 30))
+    scores = data.draw(st.permutations(range(count)))
+    right = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    run = {"q": {f"d{i}": float(s) for i, s in enumerate(scores)}}
+    qrels = {"q": {f"d{i}": int(i in right) for i in range(count)}}
+    measures = {"success.1,5,10", "recip_rank", "ndcg_cut.10"}
+    theirs = pytrec_eval.RelevanceEvaluator(qrels, measures).evaluate(run)["q"]
+    names = ("success_1", "success_5", "success_10", "recip_rank", "ndcg_cut_10")
+    assert per_query(ranks_of(list(scores), right))[0] == pytest.approx([theirs[n] for n in names], abs=1e-12)

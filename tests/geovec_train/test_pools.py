@@ -11,7 +11,7 @@ import pytest
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, UserError
 from geovec_data.records import Segment
-from geovec_train.metrics import per_query
+from geovec_train.metrics import expected_worth, ideal, per_query
 from geovec_train.pools import Pool, pools, split_of
 from geovec_train.ranking import TIE, rank
 from tests.fixtures.handmade import Book, Painting, painted
@@ -203,6 +203,10 @@ def test_ranks_equal_counting_by_hand(dataset: Dataset, monkeypatch: pytest.Monk
                 assert ranks.tied[n] == len(level)
                 assert ranks.right[n] == len(set(level) & set(pool.positives[n].tolist()))
                 tied += len(level) - 1
+                own = [float(scores[int(p)]) for p in pool.positives[n]]
+                over = np.array([sum(s > o + TIE for s in scores.values()) for o in own])
+                same = np.array([sum(abs(s - o) <= TIE for s in scores.values()) for o in own])
+                assert ranks.ndcg[n] == pytest.approx(expected_worth(over, same).sum() / ideal(np.array(len(own))))
     assert (tied > 20) == grid
 
 
@@ -214,7 +218,7 @@ def test_a_collapsed_encoder_scores_exactly_chance(dataset: Dataset) -> None:
     noise = np.random.default_rng(0).normal(size=(len(pool.items), 4)).astype(np.float32) * 1e-8
     ranks = rank(pool, np.repeat(same, len(pool.queries), 0), np.repeat(same, len(pool.items), 0) + noise)
     chance = Ranks.by_chance(pool.sizes(), np.array([len(p) for p in pool.positives]))
-    assert np.array_equal(per_query(ranks), per_query(chance))
+    assert per_query(ranks) == pytest.approx(per_query(chance), abs=1e-12)
 
 
 def test_vectors_that_are_not_finite_are_refused(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Retrieval metrics that are exact under ties, their chance level, and a cluster-bootstrap interval.
+"""Retrieval metrics that are exact under ties, and their chance level.
 
 Definitions, for one query with a pool of N candidates of which m are right (all of them count):
 
@@ -6,12 +6,15 @@ Definitions, for one query with a pool of N candidates of which m are right (all
 - **R@k**: at least one right candidate is among the first k. This is what cross-modal papers report as
   "recall at k"; with m > 1 it is no recall in the sense of set retrieval.
 - **MRR**: 1 / rank of the first right candidate.
+- **nDCG@10**: the sum of 1 / log2(1 + rank) over the right candidates among the first 10, over the same sum when they
+  all stand first (Järvelin and Kekäläinen 2002, with relevance 0 or 1).
 
 Candidates whose scores are equal stand in random order; every metric is its exact expectation over those
-orders, so that no encoder gains by ties and a collapsed one scores what chance does. All of these depend on
+orders, so that no encoder gains by ties and a collapsed one scores what chance does. All but the last depend on
 the first right candidate alone, so a query is summed up by a triple (`Ranks`): how many candidates stand
 strictly above the best right one, how many share its score, and how many of those are right. Chance is the
-same expectation with all N candidates tied: the triple (0, N, m).
+same expectation with all N candidates tied: the triple (0, N, m). nDCG is a sum over the right candidates, so its
+expectation is the sum of theirs: each stands on any place of those it is tied for with equal probability.
 
 With F the place of the first of p right ones among t tied in random order (F = 1 … t - p + 1),
 P(F > j) = C(t - p, j) / C(t, j), a product of j ratios (hypergeometric; e.g. Cabanac et al. 2010 on ties).
@@ -27,8 +30,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-METRICS = ("P@1", "R@5", "R@10", "MRR")
+METRICS = ("P@1", "R@5", "R@10", "MRR", "nDCG@10")
+DEPTH = 10  # ranks that nDCG looks at
 _CUTOFFS = (1, 5, 10)
+# what ranks 1 … r are worth together, for r from 0 to DEPTH
+_WORTH: Floats = np.concatenate([[0.0], np.cumsum(1 / np.log2(1 + np.arange(1, DEPTH + 1)))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,13 @@ class Ranks:
         above: candidates that score strictly more than the best right one.
         tied: candidates with its score, itself and other right ones included.
         right: how many of `tied` are right, at least 1.
+        ndcg: expectation of nDCG@10.
     """
 
     above: Ints
     tied: Ints
     right: Ints
+    ndcg: Floats
 
     def __post_init__(self) -> None:
         if (self.right < 1).any() or (self.right > self.tied).any() or (self.above < 0).any():
@@ -52,7 +60,24 @@ class Ranks:
     @staticmethod
     def by_chance(pool: Ints, right: Ints) -> Ranks:
         """All of a pool of `pool` candidates tied, `right` of them right: a random ranking."""
-        return Ranks(np.zeros_like(pool), pool, right)
+        return Ranks(np.zeros_like(pool), pool, right, right * expected_worth(np.zeros_like(pool), pool) / ideal(right))
+
+
+def expected_worth(above: Ints, tied: Ints) -> Floats:
+    """Return the expectation of 1 / log2(1 + rank), 0 beyond rank 10, of candidates of any shape.
+
+    Args:
+        above: candidates that score strictly more.
+        tied: candidates of the same score, itself included.
+    """
+    first, last = np.minimum(above, DEPTH), np.minimum(above + tied, DEPTH)
+    worth: Floats = (_WORTH[last] - _WORTH[first]) / tied
+    return worth
+
+
+def ideal(right: Ints) -> Floats:
+    """Return what `right` right candidates are worth when they all stand first."""
+    return _WORTH[np.minimum(right, DEPTH)]
 
 
 def hit_at(ranks: Ranks, k: int) -> Floats:
@@ -83,40 +108,5 @@ def _reciprocal(above: int, tied: int, right: int) -> float:
 
 
 def per_query(ranks: Ranks) -> Floats:
-    """Return every metric of `METRICS` for every query, shape (queries, 4)."""
-    return np.stack([*(hit_at(ranks, k) for k in _CUTOFFS), reciprocal_rank(ranks)], axis=1)
-
-
-def interval(
-    values: Floats, clusters: Ints, *, draws: int, seed: int, level: float = 0.95
-) -> tuple[Floats, Floats] | None:
-    """Percentile bootstrap interval of the mean, resampling whole clusters.
-
-    Queries of one scene are not independent, so scenes are drawn with replacement and each brings all its
-    queries (Field and Welsh 2007, "cluster bootstrap").
-
-    Args:
-        values: shape (queries, metrics).
-        clusters: cluster of each query, any integers, shape (queries,).
-        draws: bootstrap replicates.
-        seed: of the draws; equal inputs give equal intervals.
-        level: coverage.
-
-    Returns:
-        Lower and upper ends, each of shape (metrics,); None with fewer than two clusters or no draws.
-    """
-    _, member = np.unique(clusters, return_inverse=True)
-    count = int(member.max()) + 1 if len(member) else 0
-    if count < 2 or draws < 1:
-        return None
-    sums = np.zeros((count, values.shape[1] + 1))
-    np.add.at(sums, member.reshape(-1), np.column_stack([values, np.ones(len(values))]))
-    rng = np.random.default_rng(seed)
-    block = max(1, min(draws, 4_000_000 // count))  # replicates at a time: the weights stay under 32 MB
-    means = []
-    for start in range(0, draws, block):
-        weights = rng.multinomial(count, np.full(count, 1.0 / count), size=min(block, draws - start))
-        total = weights @ sums
-        means.append(total[:, :-1] / total[:, -1:])
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    """Return every metric of `METRICS` for every query, shape (queries, 5)."""
+    return np.stack([*(hit_at(ranks, k) for k in _CUTOFFS), reciprocal_rank(ranks), ranks.ndcg], axis=1)

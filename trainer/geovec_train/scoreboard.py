@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geovec_train.metrics import METRICS, Ranks, interval, per_query
+from geovec_train.bootstrap import interval
+from geovec_train.metrics import METRICS, Ranks, per_query
 from geovec_train.pools import Pool
 
 # Fewer parents than this cannot stand for their spread: chips are resampled instead, and the row says so.
