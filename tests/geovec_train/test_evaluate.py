@@ -16,6 +16,7 @@ from geovec_data.errors import DataFault, UserError
 from geovec_data.records import Segment
 from geovec_train import vectors
 from geovec_train.evaluate import EvalConfig, run
+from geovec_train.macro import macro
 from geovec_train.scoreboard import markdown
 from tests.fixtures.handmade import Book, Painting, painted
 
@@ -70,7 +71,7 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
         def takes(self, modality: str) -> bool:
             return True
 
-        def vectors(self, ids: list[str], instruction: str | None) -> np.ndarray:
+        def vectors(self, ids: list[str], instruction: str | None, blind: str | None = None) -> np.ndarray:
             return place(self.dataset, ids, instruction is not None)
 
     monkeypatch.setattr(vectors, "Vectorizer", Placed)
@@ -220,7 +221,14 @@ def test_mistakes_are_told(dataset: Path, tiny: Path, tmp_path: Path) -> None:
 def test_a_text_of_strangers_does_not_break_the_table(dataset: Path, tmp_path: Path) -> None:
     row = {"task": "t", "meta_task": "m", "scope": None, "na": "a | b\nc <script>", "metrics": {}}
     page = markdown(
-        {"model": "m|<b>", "dataset": "d", "split_note": "split test", "tasks": [row], "notes": ["x\ny <i>"]}
+        {
+            "model": "m|<b>",
+            "dataset": "d",
+            "split_note": "split test",
+            "tasks": [row],
+            "notes": ["x\ny <i>"],
+            "macro": macro([row]),
+        }
     )
     assert "| t | n/a: a \\| b c &lt;script> | |" in page
     assert "- x y &lt;i>" in page

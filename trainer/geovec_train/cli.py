@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,6 +23,16 @@ options (key=value):
 EVAL_USAGE = """geovec-eval {version}: RSMEB-style scores of an embedder on a GeoVec dataset's held-out split
 
 usage: geovec-eval dataset=data/demo model=runs/a
+       geovec-eval compare runs/a runs/b ...      (which differences are real; see: geovec-eval compare --help)
+
+options (key=value):
+
+"""
+
+
+COMPARE_USAGE = """geovec-eval compare {version}: paired differences between evaluations of one dataset and split
+
+usage: geovec-eval compare runs/a runs/b [runs/c ...]
 
 options (key=value):
 
@@ -57,6 +68,8 @@ def train_main(argv: list[str] | None = None) -> int:
 def eval_main(argv: list[str] | None = None) -> int:
     """Run ``geovec-eval``; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["compare"]:
+        return _compare(arguments[1:])
     from geovec_train.evaluate import EvalConfig
 
     if _asks_help(arguments):
@@ -69,6 +82,25 @@ def eval_main(argv: list[str] | None = None) -> int:
         return run(config)
 
     return guarded(command, "geovec-eval")
+
+
+def _compare(arguments: list[str]) -> int:
+    from geovec_train.compare import CompareConfig
+
+    if _asks_help(arguments):
+        return _help(COMPARE_USAGE, CompareConfig)
+
+    def is_option(argument: str) -> bool:  # a path can have "=" in it, and an option's name can be misspelt
+        return "=" in argument and not Path(argument).exists()
+
+    def command() -> dict[str, Any]:
+        config = load(CompareConfig, [a for a in arguments if is_option(a)], "geovec-eval compare")
+        from geovec_train.compare import run
+
+        folders = [Path(a) for a in arguments if not is_option(a)]
+        return run(config.model_copy(update={"scores": [*folders, *config.scores]}))
+
+    return guarded(command, "geovec-eval compare")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class DevSet:
         """
         from geovec_train.load import quiet
         from geovec_train.ranking import rank
-        from geovec_train.scoreboard import score_row
+        from geovec_train.score_row import score_row
         from geovec_train.vectors import Vectorizer
 
         data = overlay(self._dataset, self._home)

@@ -10,13 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_train import geo_error
+from geovec_train.answers import Answers
+from geovec_train.blind import Blind, side_of
+from geovec_train.macro import macro
 from geovec_train.pools import Pool, Truth, pools, split_of
-from geovec_train.scoreboard import absent_row, human, json_text, markdown, score_row
+from geovec_train.score_row import absent_row, score_row
+from geovec_train.scoreboard import human, json_text, markdown
 from geovec_train.unseen import without_seen_captions
 
 if TYPE_CHECKING:
     import duckdb
 
+    from geovec_train.metrics import Floats
     from geovec_train.vectors import Vectorizer
 
 
@@ -33,6 +39,11 @@ class EvalConfig(BaseModel):
         "union",
         description="union: every positive that any example gives a query is right; own: each example by itself with"
         " its own positives, as papers with one ground truth per query score",
+    )
+    blind: Blind | None = Field(
+        None,
+        description="image, box or text: take that part from the queries (or, where they have none, the targets);"
+        " what is still right was not seen there. null: nothing is taken",
     )
     out: Path | None = Field(
         None, description="folder to write; null: <model>/eval/<dataset name> (hub: eval/<model>/…)"
@@ -72,9 +83,10 @@ def run(config: EvalConfig) -> dict[str, Any]:
     con = dataset.connect()
     try:
         split, why = split_of(dataset, con, config.split)
-        whole = pools(dataset, con, split, config.tasks or None, config.truth)
+        whole = list(pools(dataset, con, split, config.tasks or None, config.truth))
         asked = [row for pool in whole for row in (pool, *without_seen_captions(con, pool))]
         kinds = {p.task: _kinds(con, p) for p in asked}
+        places = {p.task: geo_error.places(con, p) for p in whole}
     finally:
         con.close()
     encoder = Vectorizer(
@@ -86,7 +98,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
         batch=config.batch,
         workers=config.workers,
     )
-    rows = [_score(pool, kinds[pool.task], dataset, encoder, config) for pool in asked]
+    answers = Answers()
+    rows = [_score(p, kinds[p.task], places[p.task], dataset, encoder, config, answers) for p in asked]
     having = {p.task for p in asked}
     for task in sorted(set(config.tasks or dataset.manifest.tasks) - having):
         meta = dataset.manifest.tasks[task].meta_task
@@ -100,12 +113,14 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "split": split,
         "split_note": why,
         "truth": config.truth,
+        "blind": config.blind,
         "bootstrap": config.bootstrap,
         "seed": config.seed,
-        "notes": [*dataset.manifest.notes, *_caveats(rows, config.truth)],
+        "notes": [*dataset.manifest.notes, *_caveats(rows, config)],
         "tasks": rows,
+        "macro": macro(rows),
     }
-    _write(out, scores, asked)
+    _write(out, scores, asked, answers)
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
 
 
@@ -113,9 +128,10 @@ def _folder(config: EvalConfig, dataset: Dataset) -> Path:
     """Return where the scores go; beside a local model unless `out` says otherwise."""
     if config.out is not None:
         return config.out
+    name = dataset.path.resolve().name + (f".no_{config.blind}" if config.blind else "")
     if not Path(config.model).expanduser().is_dir():
-        return Path("eval") / Path(config.model).name / dataset.path.resolve().name
-    return Path(config.model).expanduser() / "eval" / dataset.path.resolve().name
+        return Path("eval") / Path(config.model).name / name
+    return Path(config.model).expanduser() / "eval" / name
 
 
 def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[str]]:
@@ -131,24 +147,40 @@ def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[st
 
 
 def _score(
-    pool: Pool, kinds: tuple[set[str], set[str]], dataset: Dataset, encoder: Vectorizer, config: EvalConfig
+    pool: Pool,
+    kinds: tuple[set[str], set[str]],
+    places: Floats | None,
+    dataset: Dataset,
+    encoder: Vectorizer,
+    config: EvalConfig,
+    answers: Answers,
 ) -> dict[str, Any]:
     from geovec_train.ranking import rank
 
     refused = sorted(k for k in kinds[0] | kinds[1] if not encoder.takes(k))
     if refused:
         return absent_row(pool.task, pool.meta_task, pool.scope, f"the encoder takes no {', '.join(refused)} items")
-    queries = encoder.vectors(pool.queries, dataset.instruction(f"{pool.task}/0"))
-    items = encoder.vectors(pool.items, None)
-    return score_row(pool, rank(pool, queries, items, encoder.device), draws=config.bootstrap, seed=config.seed)
+    side = side_of(config.blind, *kinds) if config.blind else None
+    if config.blind and side is None:
+        return absent_row(pool.task, pool.meta_task, pool.scope, f"nothing is left without its {config.blind}")
+    blind = {side: config.blind} if side else {}
+    queries = encoder.vectors(pool.queries, dataset.instruction(f"{pool.task}/0"), blind.get("query"))
+    items = encoder.vectors(pool.items, None, blind.get("target"))
+    ranks = rank(pool, queries, items, encoder.device)
+    answers.add(pool, ranks)
+    geo = None if places is None else geo_error.geo_facts(pool, places, queries, items, encoder.device)
+    row = score_row(pool, ranks, draws=config.bootstrap, seed=config.seed, geo=geo)
+    return row | ({"blind": f"{side} without {config.blind}"} if side else {})
 
 
-def _caveats(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
+def _caveats(rows: list[dict[str, Any]], config: EvalConfig) -> list[str]:
     """Say where an interval or a figure means less than it seems to."""
     notes = []
     if not any(r["metrics"] for r in rows):
         notes.append("Nothing was scored: no task of this split is one that the encoder can take.")
-    if truth == "own":
+    if config.blind:
+        notes.append(f"Blind: scored with the {config.blind} taken away, from the queries where they have one.")
+    if config.truth == "own":
         notes.append("Each example is a query and only its own positives are right: repeated texts cap the scores.")
     few = [r["task"] for r in rows if r.get("resampled_by") == "image"]
     if few:
@@ -165,14 +197,15 @@ def _caveats(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
     return notes
 
 
-def _write(out: Path, scores: dict[str, Any], asked: list[Pool]) -> None:
-    """Write the pools first and ``scores.json`` last, each whole."""
+def _write(out: Path, scores: dict[str, Any], asked: list[Pool], answers: Answers) -> None:
+    """Write the pools and the answers first and ``scores.json`` last, each whole."""
     folder = out / "pools"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pool in asked:
             with (folder / f"{pool.task}.{pool.scope}.tsv").open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(pool.listing())
+        answers.write(out)
         for name, text in (("scores.md", markdown(scores)), ("scores.json", json_text(scores))):
             temporary = out / f"{name}.tmp"
             temporary.write_text(text, encoding="utf-8")

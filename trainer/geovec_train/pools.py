@@ -52,6 +52,7 @@ class Pool:
         positives: for each query, indices into `items` of the right answers in its group, ascending.
         parents: lineage key of the scene each query comes from (of several scenes: the first).
         images: image of the scene each query comes from (of several scenes: the first).
+        corpora: corpus of each query (of several: the first).
         barred: for each query, the index into `items` of the candidate that is its own image, or -1, shape (queries,).
         subset: which queries are asked, where not all are.
     """
@@ -66,6 +67,7 @@ class Pool:
     positives: list[Ints]
     parents: list[str]
     images: list[str]
+    corpora: list[str]
     barred: Ints
     subset: str = ""
 
@@ -189,10 +191,11 @@ def _pool(
     )
     asked_rows = con.execute(
         f"WITH asked AS (SELECT e.query, {_GROUP[scope]} AS grp, {identity} AS own, min(e.scene_key) AS parent,"
-        f" min(e.image) AS image FROM {examples}"
+        f" min(e.image) AS image, min(e.corpus) AS corpus FROM {examples}"
         " WHERE e.split = $split AND e.task = $task AND e.scope = $asked"
         f" GROUP BY ALL), rights AS ({right})"
-        " SELECT a.query, a.grp, any_value(a.parent), any_value(a.image), list(r.item ORDER BY r.item)"
+        " SELECT a.query, a.grp, any_value(a.parent), any_value(a.image), any_value(a.corpus),"
+        " list(r.item ORDER BY r.item)"
         f" FROM asked a JOIN rights r ON r.own = {'a.own' if truth == 'own' else 'a.query'}"
         " GROUP BY a.query, a.grp, a.own ORDER BY a.query, a.grp, a.own",
         names,
@@ -202,7 +205,7 @@ def _pool(
     barred = np.array([index.get(own.get(query, ""), -1) for query, *_ in asked_rows], dtype=np.int64)
     positives = [
         np.array([n for i in right_items if (n := index.get(i, -1)) != bar and n in members[g]], dtype=np.int64)
-        for (_, g, _, _, right_items), bar in zip(asked_rows, barred, strict=True)
+        for (_, g, _, _, _, right_items), bar in zip(asked_rows, barred, strict=True)
     ]
     return Pool(
         task,
@@ -215,6 +218,7 @@ def _pool(
         positives,
         [r[2] for r in asked_rows],
         [r[3] for r in asked_rows],
+        [r[4] for r in asked_rows],
         barred,
     )
 

@@ -42,6 +42,7 @@ def without_seen_captions(con: duckdb.DuckDBPyConnection, pool: Pool) -> Iterato
             positives=[pool.positives[n] for n in kept],
             parents=[pool.parents[n] for n in kept],
             images=[pool.images[n] for n in kept],
+            corpora=[pool.corpora[n] for n in kept],
             barred=pool.barred[kept],
             subset=SUBSET,
         )

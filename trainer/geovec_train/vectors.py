@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from geovec_data.mining.embed import embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
 from geovec_data.mining.encoding import LocalEncoding
 from geovec_data.mining.model_folder import find, fingerprint
+from geovec_train.blind import Blind, Blinded
 
 
 class Vectorizer:
@@ -68,12 +71,13 @@ class Vectorizer:
         """Tell whether the encoder can embed items of a modality."""
         return self.card.takes(modality)
 
-    def vectors(self, ids: list[str], instruction: str | None) -> NDArray[np.float32]:
+    def vectors(self, ids: list[str], instruction: str | None, blind: Blind | None = None) -> NDArray[np.float32]:
         """Return the vectors of items, each encoded once however often it is asked for.
 
         Args:
             ids: item ids; may repeat.
             instruction: the task's canonical instruction for queries, None for targets.
+            blind: what the encoder is not shown of them.
 
         Returns:
             Unit vectors, shape (len(ids), dimension).
@@ -82,10 +86,14 @@ class Vectorizer:
             DataFault: when the encoder gives vectors that are not finite.
         """
         role: Role = "target" if instruction is None else "query"
-        store = EmbeddingStore(self._dataset.path, self.card.key(role, instruction, self.codecs))
+        key = self.card.key(role, instruction, self.codecs)
+        shown = self._dataset
+        if blind:
+            key, shown = replace(key, codecs=f"{key.codecs} without {blind}"), Blinded(shown, blind)
+        store = EmbeddingStore(self._dataset.path, key)
         store.check(self.card.dimension, self._model)
         wanted = pa.array(ids, pa.string())
         if len(store.missing(wanted)):
-            encoding = LocalEncoding(self._load(), self._dataset, self.codecs, batch=self._batch, workers=self._workers)
+            encoding = LocalEncoding(self._load(), shown, self.codecs, batch=self._batch, workers=self._workers)
             embed(encoding, store, wanted.unique(), desc=f"embedding {'queries' if role == 'query' else 'targets'}")
         return store.take(store.locate(wanted))
