@@ -74,6 +74,18 @@ def test_classes_decide_where_they_are_known(tmp_path: Path) -> None:
     assert mates(world, theme_of) == 0
 
 
+def test_a_rule_that_takes_most_of_a_pool_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for n in range(20):
+        image = world.image(f"{n}.png", scene_class="tree" if n else "lake")
+        shown = world.at(2.0 * n, (Segment.of_image(image),))
+        world.book.example("text_to_image", world.at(2.0 * n + 1, text(f"caption {n}")), [shown], image=image)
+    told = [line for line in world.mine(k=1)["human"] if line.startswith("note:")]
+    assert len(told) == 1
+    assert "in text_to_image, same_class dropped 86% of the candidates" in told[0]
+    assert "policy.same_class=off" in told[0]
+
+
 def test_few_subjects_have_no_neighbourhood(tmp_path: Path) -> None:
     world = World(tmp_path)
     themed(world, 60)
