@@ -70,10 +70,11 @@ def mine(work: Path, blocks: int, device: str) -> dict[str, Any]:
 def search(work: Path, blocks: int, device: str) -> dict[str, Any]:
     """Search the first blocks, of a store that is mapped from disk."""
     from geovec_data.dataset import Dataset
-    from geovec_data.mining.cache import EmbeddingStore, Key, Stored
+    from geovec_data.mining.cache import EmbeddingStore, Key
     from geovec_data.mining.model_folder import fingerprint
     from geovec_data.mining.search.making import SearchMaker
     from geovec_data.mining.search_config import SearchConfig
+    from geovec_data.mining.stored_corpus import Stored
     from geovec_data.render import Codecs
 
     queries = np.load(work / "queries.npy", mmap_mode="r")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from geovec_data.mining.cache import Stored
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.neighbourhood import Neighbourhood
 from geovec_data.mining.plan import TaskPlan
@@ -14,6 +13,7 @@ from geovec_data.mining.search.making import SearchMaker, sample
 from geovec_data.mining.search.pieces import Pieces
 from geovec_data.mining.similarity import Positives, Similarity
 from geovec_data.mining.sources import GeoSource, RandomSource, RegionSource
+from geovec_data.mining.stored_corpus import Stored
 from geovec_data.mining.task import blocks
 from geovec_data.mining.truth import Truth
 from geovec_data.mining.vectors import Vectors

@@ -12,11 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.mining.block import Candidates
-from geovec_data.mining.cache import EmbeddingStore, Stored
+from geovec_data.mining.cache import EmbeddingStore
 from geovec_data.mining.items import NONE, Ints, Items, Lists, spread
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.search.corpus import Searcher
 from geovec_data.mining.search.pieces import Found, Pieces
+from geovec_data.mining.stored_corpus import Stored
 
 Floats = NDArray[np.float32]
 

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from geovec_data.mining.block import Floats, Positive
-from geovec_data.mining.cache import Stored
 from geovec_data.mining.items import Ints
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Anchors
+from geovec_data.mining.stored_corpus import Stored
 
 
 class Positives(Protocol):

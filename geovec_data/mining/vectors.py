@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from geovec_data.dataset import Dataset
-from geovec_data.mining.cache import EmbeddingStore, Floats, Role, Stored
+from geovec_data.mining.cache import EmbeddingStore, Floats, Role
 from geovec_data.mining.config import MineConfig
 from geovec_data.mining.crew import Crew
 from geovec_data.mining.embed import embed
@@ -20,6 +20,7 @@ from geovec_data.mining.items import Ints, Items
 from geovec_data.mining.plan import TaskPlan
 from geovec_data.mining.scope import Anchors, PositiveAnchors, QueryAnchors
 from geovec_data.mining.search.corpus import Searcher
+from geovec_data.mining.stored_corpus import Stored
 
 
 class Vectors:

@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
-from geovec_data.mining.cache import EmbeddingStore, Key, Stored
+from geovec_data.mining.cache import EmbeddingStore, Key
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device
 from geovec_data.mining.encoding import Effort, Floats, LocalEncoding
 from geovec_data.mining.items import Ints
 from geovec_data.mining.search.corpus import Searcher
 from geovec_data.mining.search.making import SearchMaker
 from geovec_data.mining.search_config import SearchConfig
+from geovec_data.mining.stored_corpus import Stored
 from geovec_data.render import Codecs
 
 SHARDS = 4  # kept open: one's own of a task's corpus, and those of actors that were lost

@@ -162,7 +162,7 @@ class Accelerator:
                 self._shrunk(f"tiles of {wide // 2:,} vectors")
                 continue
             held = sum(t.numel() * t.element_size() for t in (*self._kept.values(), there))
-            if held < self._room // 2:
+            if held < self._room // 3:  # the exact search of what is unsure keeps as much
                 self._kept[start, stop] = there
             return there, stop
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geovec_data.errors import DataFault, ResourceFault
-from geovec_data.mining.cache import EmbeddingStore, Key, Stored
+from geovec_data.mining.cache import EmbeddingStore, Key
+from geovec_data.mining.stored_corpus import Stored
 
 KEY = Key("f" * 64, "target", None, "qwen2vl+lat_lon")
 

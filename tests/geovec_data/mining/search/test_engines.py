@@ -9,6 +9,7 @@ from geovec_data.mining.search.corpus import Matrix
 from geovec_data.mining.search.engines import Accelerator
 from geovec_data.mining.search.exact import Tiled, tiled, top_k
 from geovec_data.mining.search.form import Form
+from geovec_data.mining.search.rescored import Rescored
 from tests.geovec_data.mining.search.test_exact import exact, whole_numbers
 
 # an accelerator's own code, on the CPU: torch's device is only a name to it
@@ -84,6 +85,22 @@ def test_tiles_stay_on_the_device_between_blocks() -> None:
     for block in range(3):
         search.search(c[block * 10 : block * 10 + 10], 5)
     assert reads == [0, 1000, 2000, 3000]
+
+
+@pytest.mark.parametrize("form", [Form(None, "fp16"), Form(None, "int8"), Form(8, "fp32")])
+def test_an_accelerator_finds_in_every_form_what_is_scored_again(form: Form) -> None:
+    rng = np.random.default_rng(5)
+    c = rng.standard_normal((3000, 16)).astype(np.float32)
+    c /= np.linalg.norm(c, axis=1, keepdims=True)
+    fitted = form.fitted(c)
+    finder = Tiled(Matrix(c), Accelerator("cpu", fitted, tile_bytes=64 * 900), settle=False)
+    search = Rescored(finder, Matrix(c), tiled(Matrix(c), ["cpu"]), over=4, error=form.error)
+    scores, ids = search.search(c[:100], 5)
+    np.testing.assert_allclose(scores, np.einsum("ij,ikj->ik", c[:100], c[ids]), atol=1e-6)
+    right = top_k(c[:100], Matrix(c), 5)
+    if form.error is not None:
+        np.testing.assert_array_equal(ids, right[1])
+    assert np.isin(ids, right[1]).mean() > (0.99 if form.dims is None else 0.5)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 3, 7])
