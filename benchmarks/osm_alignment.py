@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine, save
-from benchmarks.phase_correlation import phase_correlation
-from geovec_data.align import Estimate, borrowed, estimate, nearest
+from benchmarks.phase_correlation import View, phase_correlation
+from geovec_data.align import STEP, Estimate, borrowed, estimate, nearest
 from geovec_data.georef import place
 from geovec_data.readers.imagery import Imagery
-from geovec_data.readers.osm_alignment import Aligner, Shot, View
+from geovec_data.readers.osm_alignment import Aligner, Shot
 from geovec_data.readers.osm_options import RasterOsmOptions
 from geovec_data.readers.osm_scenes import OsmScenes
 from geovec_data.readers.raster_file import header, opened
@@ -74,7 +74,9 @@ def chips_of(data: Path, name: str) -> list[Chip]:
         where = place(root / image, image, head.embedded, asked.crs, tile_names=True)
         if scenes.coverage.fault(where, scenes.features(where)) is None:
             shot = Shot(image, (0, 0, where.width, where.height), where, head.bands, head.masked)
-            found.append((image, aligner.view(shot, margin=20.0)))
+            grey, valid = aligner.pixels(shot)
+            step = max(STEP, *where.pixel_sides())
+            found.append((image, View(grey, step, aligner.footprints(shot, margin=20.0), valid)))
             centres.append(where.center())
     return [Chip(n, v, tuple(a)) for (n, v), a in zip(found, nearest(centres), strict=True)]
 

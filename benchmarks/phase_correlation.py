@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.align import RADIUS, Estimate, refused
-from geovec_data.readers.osm_alignment import View
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What `geovec_data.align.estimate` takes: grey cells, their metres, rings in cells, which cells hold data."""
+
+    grey: NDArray[np.float64]
+    step: float
+    footprints: list[list[NDArray[np.float64]]]
+    valid: NDArray[np.bool_] | None
 
 
 def phase_correlation(view: View) -> Estimate:

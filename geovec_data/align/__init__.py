@@ -7,6 +7,6 @@ well and the footprints agree among themselves (`estimate`); else nothing is mov
 """
 
 from geovec_data.align.borrow import MOST, NEAR, borrowed, nearest
-from geovec_data.align.estimate import RADIUS, STEP, Estimate, estimate, refused
+from geovec_data.align.estimate import RADIUS, STEP, Estimate, estimate, refused, unfit
 
-__all__ = ["MOST", "NEAR", "RADIUS", "STEP", "Estimate", "borrowed", "estimate", "nearest", "refused"]
+__all__ = ["MOST", "NEAR", "RADIUS", "STEP", "Estimate", "borrowed", "estimate", "nearest", "refused", "unfit"]

@@ -49,13 +49,16 @@ def evidence(image: Field, outlines: Outlines, reach: int) -> Evidence:
     variance = float(np.mean(np.abs(image - mean) ** 2)) / 2
     padded = np.zeros(shape, dtype=np.complex128)
     padded[reach : reach + rows, reach : reach + columns] = image - mean
-    spectrum = np.fft.fft2(padded)
+    sides = np.fft.rfft2(padded.real), np.fft.rfft2(padded.imag)
     shifts = np.arange(-reach, reach + 1)
     fit, spread = [], []
     for group in range(GROUPS):
         field = drawn(outlines, group, (rows, columns), reach)
-        product = np.fft.ifft2(spectrum * np.conj(np.fft.fft2(field, shape)))
-        fit.append(product.real[np.ix_(shifts, shifts)])
+        product = sides[0] * np.conj(np.fft.rfft2(field.real, shape)) + sides[1] * np.conj(
+            np.fft.rfft2(field.imag, shape)
+        )
+        near = np.fft.ifft(product, axis=0)[shifts]  # only small shifts are of interest
+        fit.append(np.fft.irfft(near, shape[1], axis=1)[:, shifts])
         spread.append(_in_window(np.abs(field) ** 2, rows, columns, reach) * variance)
     return Evidence(np.array(fit), np.array(spread))
 

@@ -75,12 +75,17 @@ def estimate(
             those up to `RADIUS` outside the image.
         valid: cells that hold data; None: all.
     """
-    if step > COARSEST:
-        return refused(f"{step:.2f} m a pixel is coarser than {COARSEST:g} m")
     outlines = outlines_of(footprints, (grey.shape[0], grey.shape[1]))
-    if outlines.count < FEWEST:
-        return refused(f"{outlines.count} footprints in the image, {FEWEST} are needed", outlines.count)
+    if fault := unfit(step, outlines.count):
+        return refused(fault, outlines.count)
     return judged(evidence(oriented(grey, valid), outlines, int(RADIUS / step)), step, outlines.count)
+
+
+def unfit(step: float, footprints: int) -> str | None:
+    """Say why images of such cells, in metres, with so many footprints, are not asked at all; None: they are."""
+    if step > COARSEST:
+        return f"{step:.2f} m a pixel is coarser than {COARSEST:g} m"
+    return f"{footprints} footprints in the image, {FEWEST} are needed" if footprints < FEWEST else None
 
 
 def judged(found: Evidence, step: float, footprints: int) -> Estimate:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geovec_data.align import RADIUS, STEP, Estimate, borrowed, estimate, refused
+from geovec_data.align import RADIUS, STEP, Estimate, borrowed, estimate, refused, unfit
 from geovec_data.placement import Placement
 from geovec_data.readers.osm_labels import Feature
 from geovec_data.readers.raster_formats import Unreadable
@@ -42,16 +42,6 @@ class Shot:
     placement: Placement
     bands: tuple[int, ...]
     masked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What `geovec_data.align.estimate` takes: grey cells, their metres, rings in cells, which cells hold data."""
-
-    grey: NDArray[np.float64]
-    step: float
-    footprints: list[list[NDArray[np.float64]]]
-    valid: NDArray[np.bool_] | None
 
 
 class Aligner:
@@ -82,35 +72,55 @@ class Aligner:
         return found if found.fault is None else borrowed(found, [*map(self._own, around())])
 
     def _estimate(self, shot: Shot) -> Estimate:
+        step = _step(shot.placement)
+        if step * min(_shape(shot.placement)) < 2 * RADIUS:
+            return refused(f"the image is narrower than {2 * RADIUS:g} m")
+        footprints = self.footprints(shot)
+        if fault := unfit(step, len(footprints)):
+            return refused(fault, len(footprints))  # told without reading a pixel
         try:
-            view = self.view(shot)
+            grey, valid = self.pixels(shot)
         except Unreadable as error:  # as GDAL shrinks, it may touch broken parts of a VRT that the window does not
             return refused(str(error))
-        if view.step * min(view.grey.shape) < 2 * RADIUS:
-            return refused(f"the image is narrower than {2 * RADIUS:g} m")
-        return estimate(view.grey, view.step, view.footprints, view.valid)
+        return estimate(grey, step, footprints, valid)
 
-    def view(self, shot: Shot, margin: float = RADIUS) -> View:
-        """Read an image as the estimator wants it.
+    def footprints(self, shot: Shot, margin: float = RADIUS) -> list[list[NDArray[np.float64]]]:
+        """Return the rings of each footprint in an image or up to `margin` metres beside it, in cells."""
+        place = shot.placement
+        rows, columns = _shape(place)
+        across, down = place.pixel_sides()
+        left, over = math.ceil(margin / across), math.ceil(margin / down)
+        wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
+        scale = np.array([columns / place.width, rows / place.height])
+        return [[ring * scale for ring in rings_of(f, place)] for f in distinct(self._footprints(wide))]
 
-        Args:
-            shot: which.
-            margin: metres beyond its edges from which footprints are taken too.
+    def pixels(self, shot: Shot) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Return an image in grey cells, and which of them hold data (None: all).
 
         Raises:
             Unreadable: the raster is broken.
         """
-        place = shot.placement
-        across, down = place.pixel_sides()
-        step = max(STEP, across, down)
-        columns, rows = max(round(place.width * across / step), 1), max(round(place.height * down / step), 1)
-        scale = np.array([columns / place.width, rows / place.height])
-        left, over = math.ceil(margin / across), math.ceil(margin / down)
-        wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
-        footprints = [[ring * scale for ring in rings_of(f, place)] for f in distinct(self._footprints(wide))]
+        from rasterio.enums import Resampling
+        from rasterio.windows import Window
+
+        window, bands, shape = Window(*shot.cut), list(shot.bands), _shape(shot.placement)
         with self._opened(shot.name) as raster:
-            grey, valid = _pixels(raster, shot, (rows, columns))
-        return View(grey, step, footprints, valid)
+            data = raster.read(bands, window=window, out_shape=(len(bands), *shape), resampling=Resampling.average)
+            grey = np.nan_to_num(data.astype(np.float64).mean(0))
+            if not shot.masked:
+                return grey, None
+            return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.nearest) > 0
+
+
+def _step(place: Placement) -> float:
+    """Return the metres of a cell: no finer than the estimator wants, no finer than the pixels."""
+    return max(STEP, *place.pixel_sides())
+
+
+def _shape(place: Placement) -> tuple[int, int]:
+    """Return rows and columns of cells."""
+    step, (across, down) = _step(place), place.pixel_sides()
+    return max(round(place.height * down / step), 1), max(round(place.width * across / step), 1)
 
 
 def drawn_at(found: Estimate, placement: Placement) -> Placement:
@@ -168,17 +178,3 @@ def rings_of(feature: Feature, placement: Placement) -> list[NDArray[np.float64]
     shape = shapely.transform(feature.geometry, placement.to_pixels)
     polygons = [p for p in shapely.get_parts(shape) if p.geom_type == "Polygon"]
     return [shapely.get_coordinates(ring) for p in polygons for ring in (p.exterior, *p.interiors)]
-
-
-def _pixels(raster: Any, shot: Shot, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Read a window in grey at `shape` (rows, columns), and which cells hold data."""
-    from rasterio.enums import Resampling
-    from rasterio.windows import Window
-
-    window = Window(*shot.cut)
-    bands = list(shot.bands)
-    data = raster.read(bands, window=window, out_shape=(len(bands), *shape), resampling=Resampling.average)
-    grey = np.nan_to_num(data.astype(np.float64).mean(0))
-    if not shot.masked:
-        return grey, None
-    return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.nearest) > 0
