@@ -107,6 +107,16 @@ def test_lines_and_points_move_too(tmp_path: Path) -> None:
         assert moved.box[side] - stayed.box[side] == pytest.approx(metres / GROUND, abs=0.4)
 
 
+def test_a_footprint_in_two_extracts_does_not_vouch_for_itself(tmp_path: Path) -> None:
+    pair = houses(16)[:2]
+    geotiff(tmp_path / "img" / "a.tif", rgb(pair))
+    for name in ("one", "two"):
+        write_labels(tmp_path / "labels" / name, pair)
+        (tmp_path / "labels" / name / "labels.geojson").rename(tmp_path / "labels" / f"{name}.geojson")
+    (found,) = scenes(tmp_path / "img", tmp_path / "labels")
+    assert facts(found)["align_fault"] == "2 footprints in the image, 3 are needed"
+
+
 def test_noise_is_refused_and_labels_stay(tmp_path: Path) -> None:
     geotiff(tmp_path / "img" / "a.tif", rgb([]))
     labels = write_labels(tmp_path, houses(16))
