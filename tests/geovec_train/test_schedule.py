@@ -111,13 +111,29 @@ def test_cache_holds_no_more_than_its_limit() -> None:
 
     cache = PictureCache(fetch, lambda data: np.full((10, 10, 3), data[0], dtype=np.uint8), limit=700)
     for image in ("a", "b", "a", "c", "a", "b"):
-        assert cache.get(image)[0, 0, 0] == ord(image)
+        assert cache.get([image])[image][0, 0, 0] == ord(image)
     assert fetched == ["a", "b", "c", "b"]
     assert cache._bytes <= 700
     none = PictureCache(fetch, lambda data: np.zeros((10, 10, 3), dtype=np.uint8), limit=0)
-    none.get("x")
-    none.get("y")
+    none.get(["x"])
+    none.get(["y"])
     assert none._bytes == 300
+
+
+def test_pictures_of_a_batch_are_decoded_side_by_side() -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    def prepare(data: bytes) -> np.ndarray:
+        together.wait()  # breaks unless three are decoded at once
+        return np.full((10, 10, 3), data[0], dtype=np.uint8)
+
+    cache = PictureCache(str.encode, prepare, limit=10**6, workers=3)
+    found = cache.get(["a", "b", "c"])
+    assert {i: p[0, 0, 0] for i, p in found.items()} == {"a": 97, "b": 98, "c": 99}
+    assert cache.get(["c", "a"])["a"] is found["a"]
+    small = PictureCache(str.encode, lambda data: np.full((10, 10, 3), data[0], dtype=np.uint8), limit=500, workers=2)
+    assert list(small.get(["a", "b", "c"])) == ["a", "b", "c"]  # all of a batch, though not all are held
+    assert small._bytes == 300
 
 
 def test_batches_come_in_order_from_where_the_run_stands() -> None:

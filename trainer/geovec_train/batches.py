@@ -98,7 +98,9 @@ class BatchMaker:
         order = [entry for share in shares for group in share for entry in group]
         own = shares[self._ranks.rank]
         # one object for one picture, so that the encoder sees it once however many regions of it are asked for
-        picture = cache(lambda image: turned(self._pictures.get(image), turns.of(image)))
+        shown = (s.image for group in own for _, item in group for s in self._segments(item))
+        pictures = self._pictures.get(dict.fromkeys(i for i in shown if i is not None))
+        picture = cache(lambda image: turned(pictures[image], turns.of(image)))
         row = {entry: n for n, entry in enumerate(order)}
         return {
             "features": [self._preprocess([self._input(entry, turns, picture) for entry in group]) for group in own],

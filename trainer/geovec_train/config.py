@@ -101,6 +101,7 @@ class TrainConfig(BaseModel):
     keep: int = Field(2, ge=1, description="checkpoints that stay")
     log_every: int = Field(10, ge=1, description="steps between lines of the loss curve")
     cache_mb: int = Field(1024, ge=0, description="memory for decoded images")
+    workers: int = Field(2, ge=1, description="threads that decode images ahead of the training")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -47,22 +48,27 @@ class PictureCache:
 
     Args:
         fetch: gives an image's encoded bytes.
-        prepare: decodes and resizes encoded bytes to uint8 (height, width, 3).
+        prepare: decodes and resizes encoded bytes to uint8 (height, width, 3); called by several threads.
         limit: the most bytes of pictures to hold.
+        workers: threads that decode (Pillow lets go of the interpreter lock).
     """
 
-    def __init__(self, fetch: Callable[[str], bytes], prepare: Callable[[bytes], Pixels], limit: int) -> None:
+    def __init__(
+        self, fetch: Callable[[str], bytes], prepare: Callable[[bytes], Pixels], limit: int, workers: int = 1
+    ) -> None:
         self._fetch, self._prepare, self._limit = fetch, prepare, limit
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="geovec-decode")
         self._held: OrderedDict[str, Pixels] = OrderedDict()
         self._bytes = 0
 
-    def get(self, image: str) -> Pixels:
-        """Return a picture: uint8 (height, width, 3)."""
-        pixels = self._held.pop(image, None)
-        if pixels is None:
-            pixels = self._prepare(self._fetch(image))
-            self._bytes += pixels.nbytes
-            while self._held and self._bytes > self._limit:
-                self._bytes -= self._held.popitem(last=False)[1].nbytes
-        self._held[image] = pixels
-        return pixels
+    def get(self, images: Collection[str]) -> dict[str, Pixels]:
+        """Return pictures, uint8 (height, width, 3) each; those that are not held are decoded side by side."""
+        out = {i: self._held.pop(i) for i in images if i in self._held}
+        new = [i for i in images if i not in out]
+        # bytes are read one after the other, in this thread: a Parquet file has one reader
+        out |= zip(new, self._workers.map(self._prepare, [self._fetch(i) for i in new]), strict=True)
+        self._held |= out
+        self._bytes += sum(out[i].nbytes for i in new)
+        while len(self._held) > 1 and self._bytes > self._limit:
+            self._bytes -= self._held.popitem(last=False)[1].nbytes
+        return out

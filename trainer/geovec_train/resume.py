@@ -25,6 +25,7 @@ _FREE = {
     "keep",
     "log_every",
     "cache_mb",
+    "workers",
     "device",
     "mini_batch",
     "mini_batch_tokens",

@@ -120,7 +120,7 @@ def make_batches(
         train,
         schedule,
         codecs=codecs,
-        pictures=PictureCache(dataset.images.get, _preparer(model, config.side), config.cache_mb << 20),
+        pictures=PictureCache(dataset.images.get, _preparer(model, config.side), config.cache_mb << 20, config.workers),
         preprocess=model.preprocess,
         messages="message" in model.modalities,
         augment=config.augment,
