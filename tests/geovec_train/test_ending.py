@@ -19,6 +19,7 @@ from geovec_train import trainer as trainer_module
 from geovec_train.average import Average
 from geovec_train.batches import BatchMaker
 from geovec_train.config import TrainConfig
+from geovec_train.curve import read_log
 from geovec_train.dev import DevSet
 from geovec_train.stopping import Stopping, best_of
 from geovec_train.streams import tempered
@@ -198,6 +199,31 @@ def test_too_little_memory_names_the_option_and_the_run_goes_on_with_it(
         run(config(dataset, tmp_path / "run", "negatives=none"))
     summary = run(config(dataset, tmp_path / "run", "negatives=none", "mini_batch=2"))
     assert summary["steps"] == 6
+
+
+def test_batches_without_a_negative_are_told(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = BatchMaker.make
+
+    def masked(self: BatchMaker, step: int) -> dict[str, Any]:
+        batch = real(self, step)
+        plan = batch["plan"]
+        plan["forward"] = torch.nn.functional.one_hot(plan["positive"], plan["forward"].shape[1]).bool()
+        return batch
+
+    monkeypatch.setattr(BatchMaker, "make", masked)
+    monkeypatch.setattr(trainer_module, "BARREN", 3)
+    with pytest.raises(UserError, match=r"first 3 batches have no negative at all.*Raise batch, or mask less"):
+        run(config(dataset, tmp_path / "run", "negatives=none"))
+
+
+def test_a_fixed_temperature_stays(dataset: Dataset, tmp_path: Path) -> None:
+    found = {}
+    for learn in ("true", "false"):
+        out = tmp_path / learn
+        run(config(dataset, out, "negatives=none", "temperature=0.05", f"learn_temperature={learn}"))
+        found[learn] = {r["temperature"] for r in read_log(out / "log.jsonl")}
+    assert found["false"] == {0.05}
+    assert len(found["true"]) > 1
 
 
 def test_numbers_go_to_weights_and_biases_where_it_is_installed(

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 
-from geovec_data.errors import GeoVecError
+from geovec_data.errors import GeoVecError, UserError
 from geovec_train.average import Average
 from geovec_train.load import save_model
 from geovec_train.loader import Ahead
@@ -19,6 +19,7 @@ from geovec_train.loss import MaskedInfoNCE
 from geovec_train.ranks import Ranks
 from geovec_train.resume import CHECKPOINT, checkpoints
 
+BARREN = 10
 LOSS_FILE = "loss.safetensors"
 
 
@@ -50,6 +51,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         super().__init__(model=model, args=args, loss=loss, **more)
         self._batches, self._keep, self._ranks, self._average = batches, keep, ranks, average
         self._staging: str | None = None
+        self._barren: int | None = 0  # batches so far, all without a negative
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave sentence-transformers' card out: the run writes its own."""
@@ -67,7 +69,9 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
         Raises:
             GeoVecError: when it is not finite; the batch's example ids are then in ``bad_batch.json``.
+            UserError: when the first batches have no negative at all.
         """
+        self._look_for_negatives(inputs)
         self.loss.model = model  # as it is wrapped for several processes
         self.loss.log_scale.grad = None  # sentence-transformers 6.0 zeroes the gradients of the model alone
         loss = self.loss(inputs["features"], inputs["plan"])
@@ -82,6 +86,19 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 f" examples are in {file}. Try a smaller lr, or look at those examples"
             )
         return (loss, {}) if return_outputs else loss
+
+    def _look_for_negatives(self, inputs: dict[str, Any]) -> None:
+        if self._barren is None:
+            return
+        if bool((inputs["plan"]["forward"].sum(dim=1) > 1).any()):
+            self._barren = None  # one is enough: scenes of a single region are no fault
+            return
+        self._barren += 1
+        if self._barren == BARREN:
+            raise UserError(
+                f"the first {BARREN} batches have no negative at all, so nothing is learnt: what is in a batch of"
+                f" {len(inputs['examples'])} examples is right for all of them. Raise batch, or mask less (mask.…)"
+            )
 
     # -- checkpoints -------------------------------------------------------------------------------------------
 
