@@ -10,6 +10,8 @@ from geovec_data.placement import Placement
 from geovec_data.readers.base import Entry
 from geovec_data.readers.raster_grid import Row, Window
 
+MOST_FILES = 10_000  # of more, not all are opened to be listed: their images borrow from no other
+
 
 def with_neighbours(entries: Iterable[Entry], whole: Callable[[str], Placement | None]) -> Iterator[Entry]:
     """Add to each entry that is one image its nearest ones: as ``around`` of the payload, and to its files.
@@ -19,6 +21,9 @@ def with_neighbours(entries: Iterable[Entry], whole: Callable[[str], Placement |
         whole: places the file of an entry's key; None: it is cut into windows, or cannot be used.
     """
     kept = list(entries)
+    if len(kept) > MOST_FILES:
+        yield from kept
+        return
     placed = [(e, p) for e in kept if e.payload is None and (p := whole(e.key)) is not None]
     around = nearest([p.center() for _, p in placed])
     others = {e.key: [placed[i][0] for i in numbers] for (e, _), numbers in zip(placed, around, strict=True) if numbers}

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from geovec_data.osm.survey import Survey, Thing
+from geovec_data.readers import osm_neighbours
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
 from geovec_data.records import Scene
 from tests.fixtures.osm import STEP, X0, Y0, geojson, geotiff, lonlat
@@ -127,7 +128,9 @@ def test_noise_is_refused_and_labels_stay(tmp_path: Path) -> None:
     assert applied.regions == plain.regions
 
 
-def test_an_image_with_few_houses_borrows_from_images_around_it(tmp_path: Path) -> None:
+def test_an_image_with_few_houses_borrows_from_images_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three images beside each other; the middle one holds one house."""
     all_houses: list[Ring] = []
     for number, town in enumerate((houses(16), houses(1, seed=5), houses(16, seed=3))):
@@ -144,6 +147,8 @@ def test_an_image_with_few_houses_borrows_from_images_around_it(tmp_path: Path) 
     assert {"0.tif", "1.tif", "2.tif"} <= set(entry.files)  # a change of a neighbour redoes it
     alone = [s for s in reader.read(entry) if isinstance(s, Scene)]
     assert alone == [middle]  # whoever reads it
+    monkeypatch.setattr(osm_neighbours, "MOST_FILES", 2)
+    assert facts(scenes(tmp_path / "img", labels)[1])["align"] == "refused"
 
 
 def test_windows_of_one_raster_are_each_other_s_neighbours(tmp_path: Path) -> None:
