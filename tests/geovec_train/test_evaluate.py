@@ -71,7 +71,7 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
         def takes(self, modality: str) -> bool:
             return True
 
-        def vectors(self, ids: list[str], instruction: str | None, blind: str | None = None) -> np.ndarray:
+        def vectors(self, ids: list[str], instruction: str | None, view: object = None) -> np.ndarray:
             return place(self.dataset, ids, instruction is not None)
 
     monkeypatch.setattr(vectors, "Vectorizer", Placed)

@@ -10,6 +10,7 @@ nothing else would be left.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from geovec_data.dataset import Dataset, ImageStore, ItemStore
 from geovec_data.records import Segments
+from geovec_train.view import seen
 
 Blind = Literal["image", "box", "text"]
 Side = Literal["query", "target"]
@@ -37,13 +39,22 @@ def side_of(blind: Blind, queries: set[str], targets: set[str]) -> Side | None:
     return None
 
 
-class Blinded(Dataset):
-    """A dataset without one kind of part, for an encoder to look at."""
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A view of a dataset without one kind of part; see `geovec_train.view`."""
 
-    def __init__(self, dataset: Dataset, blind: Blind) -> None:
-        self.path, self.manifest = dataset.path, dataset.manifest
-        self.images = _Grey(dataset.images) if blind == "image" else dataset.images
-        self.items = dataset.items if blind == "image" else _Without(dataset.items, blind)
+    blind: Blind
+
+    @property
+    def name(self) -> str:
+        """Tell the view from others in cache keys."""
+        return f"without {self.blind}"
+
+    def of(self, dataset: Dataset) -> Dataset:
+        """Return the dataset as it is to be shown."""
+        if self.blind == "image":
+            return seen(dataset, images=_Grey(dataset.images))
+        return seen(dataset, items=_Without(dataset.items, self.blind))
 
 
 class _Grey(ImageStore):

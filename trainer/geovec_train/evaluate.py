@@ -12,18 +12,16 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_train import geo_error
 from geovec_train.answers import Answers
-from geovec_train.blind import Blind, side_of
+from geovec_train.blind import Blind
 from geovec_train.macro import macro
 from geovec_train.pools import Pool, Truth, pools, split_of
-from geovec_train.score_row import absent_row, score_row
+from geovec_train.score_row import absent_row
 from geovec_train.scoreboard import human, json_text, markdown
+from geovec_train.scoring import Scorer
 from geovec_train.unseen import without_seen_captions
 
 if TYPE_CHECKING:
     import duckdb
-
-    from geovec_train.metrics import Floats
-    from geovec_train.vectors import Vectorizer
 
 
 class EvalConfig(BaseModel):
@@ -98,8 +96,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
         batch=config.batch,
         workers=config.workers,
     )
-    answers = Answers()
-    rows = [_score(p, kinds[p.task], places[p.task], dataset, encoder, config, answers) for p in asked]
+    scorer = Scorer(dataset, encoder, blind=config.blind, draws=config.bootstrap, seed=config.seed)
+    rows = [row for p in asked for row in scorer.rows(p, kinds[p.task], places[p.task])]
     having = {p.task for p in asked}
     for task in sorted(set(config.tasks or dataset.manifest.tasks) - having):
         meta = dataset.manifest.tasks[task].meta_task
@@ -120,7 +118,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "tasks": rows,
         "macro": macro(rows),
     }
-    _write(out, scores, asked, answers)
+    _write(out, scores, asked, scorer.answers)
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
 
 
@@ -144,33 +142,6 @@ def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[st
         return {r[0] for r in rows}
 
     return of(pool.queries), of(pool.items)
-
-
-def _score(
-    pool: Pool,
-    kinds: tuple[set[str], set[str]],
-    places: Floats | None,
-    dataset: Dataset,
-    encoder: Vectorizer,
-    config: EvalConfig,
-    answers: Answers,
-) -> dict[str, Any]:
-    from geovec_train.ranking import rank
-
-    refused = sorted(k for k in kinds[0] | kinds[1] if not encoder.takes(k))
-    if refused:
-        return absent_row(pool.task, pool.meta_task, pool.scope, f"the encoder takes no {', '.join(refused)} items")
-    side = side_of(config.blind, *kinds) if config.blind else None
-    if config.blind and side is None:
-        return absent_row(pool.task, pool.meta_task, pool.scope, f"nothing is left without its {config.blind}")
-    blind = {side: config.blind} if side else {}
-    queries = encoder.vectors(pool.queries, dataset.instruction(f"{pool.task}/0"), blind.get("query"))
-    items = encoder.vectors(pool.items, None, blind.get("target"))
-    ranks = rank(pool, queries, items, encoder.device)
-    answers.add(pool, ranks)
-    geo = None if places is None else geo_error.geo_facts(pool, places, queries, items, encoder.device)
-    row = score_row(pool, ranks, draws=config.bootstrap, seed=config.seed, geo=geo)
-    return row | ({"blind": f"{side} without {config.blind}"} if side else {})
 
 
 def _caveats(rows: list[dict[str, Any]], config: EvalConfig) -> list[str]:

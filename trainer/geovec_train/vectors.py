@@ -15,7 +15,7 @@ from geovec_data.mining.embed import embed
 from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
 from geovec_data.mining.encoding import LocalEncoding
 from geovec_data.mining.model_folder import find, fingerprint
-from geovec_train.blind import Blind, Blinded
+from geovec_train.view import View
 
 
 class Vectorizer:
@@ -71,13 +71,13 @@ class Vectorizer:
         """Tell whether the encoder can embed items of a modality."""
         return self.card.takes(modality)
 
-    def vectors(self, ids: list[str], instruction: str | None, blind: Blind | None = None) -> NDArray[np.float32]:
+    def vectors(self, ids: list[str], instruction: str | None, view: View | None = None) -> NDArray[np.float32]:
         """Return the vectors of items, each encoded once however often it is asked for.
 
         Args:
             ids: item ids; may repeat.
             instruction: the task's canonical instruction for queries, None for targets.
-            blind: what the encoder is not shown of them.
+            view: how they are shown to the encoder; None: as they are.
 
         Returns:
             Unit vectors, shape (len(ids), dimension).
@@ -88,8 +88,8 @@ class Vectorizer:
         role: Role = "target" if instruction is None else "query"
         key = self.card.key(role, instruction, self.codecs)
         shown = self._dataset
-        if blind:
-            key, shown = replace(key, codecs=f"{key.codecs} without {blind}"), Blinded(shown, blind)
+        if view is not None:
+            key, shown = replace(key, codecs=f"{key.codecs}, {view.name}"), view.of(shown)
         store = EmbeddingStore(self._dataset.path, key)
         store.check(self.card.dimension, self._model)
         wanted = pa.array(ids, pa.string())
