@@ -45,7 +45,8 @@ def captions_of(survey: Survey, rng: random.Random) -> tuple[str, ...]:
     Returns:
         Captions; none where the map has nothing that can be seen.
     """
-    objects, setting, lines = _objects(survey), _setting(survey), _lines(survey, rng)
+    setting, lines = _setting(survey), _lines(survey, rng)
+    objects = [told for told in _objects(survey) if setting is None or told[0] != setting.entry.name]
     if not (objects or setting or lines):
         return ()
     out = [_overview(objects, setting, lines, rng)]

@@ -24,7 +24,7 @@ def composable(survey: Survey) -> Iterator[tuple[str, str]]:
     for noun in sorted({t.entry.label[-1] for t in survey.things if t.certain}):
         yield SHOWS if noun in roots else ALSO, noun
     for noun in sorted(survey.complete.keys() & roots.keys()):
-        if roots[noun] >= survey.gsd and survey.believed(noun) and not survey.named(noun):
+        if roots[noun] >= survey.gsd and survey.lacks(noun):
             yield LACKS, noun
 
 

@@ -83,7 +83,7 @@ def absent(survey: Survey) -> set[str]:
             continue
         if VAGUE & set(entry.label) or entry.label[-1] in here:
             continue
-        if survey.believed(noun) and not survey.named(noun) and not survey.undecided(noun):
+        if survey.lacks(noun):
             out.add(noun)
     return out
 

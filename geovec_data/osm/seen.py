@@ -22,6 +22,7 @@ _GREEN = 0.2  # share of green pixels from which the colour of a roof is not tol
 _BROWN = 0.25  # share, of black too, from which none is told: tiles are red to one and brown to another, shade is gray
 _PLANTED = 0.2  # share of green pixels that a garden, a lawn or a wood must have
 _RIM = 16.0  # pixels across, under which of a thing cut by the image only a rim is seen
+_HUT = 20.0  # pixels across, under which a building in the dark is not seen, as ground is not
 _DARK = 72  # of 255: where half of a piece of ground is darker it lies in the shadow, and nobody can tell what it is
 
 
@@ -51,7 +52,7 @@ def unseen(region: Region, colours: Mapping[str, float], rgb: npt.NDArray[np.uin
     x0, y0, x1, y1 = region.box
     if region.visible < 1 and min(x1 - x0, y1 - y0) < _RIM:
         return True
-    if _is(region, {"building"}):
+    if _is(region, {"building"}) and (min(x1 - x0, y1 - y0) >= _HUT or _green(colours) >= _OVERGROWN):
         return _green(colours) >= _OVERGROWN
     if _is(region, {"vegetation"}) and _green(colours) < _PLANTED:
         return True

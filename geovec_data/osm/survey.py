@@ -12,6 +12,7 @@ from geovec_data.records import Region
 
 CLEAR = 0.5  # share of an object inside the image from which it is counted
 AS_USUAL = 0.5  # of the things that an image around here has, an image must have so many to give them a number
+MANY_USUAL = 3.0  # so many usual in an image around here, none is not believed
 LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
 VAGUE = frozenset({"vegetation", "path", "park", "pedestrian area", "pedestrian street", "recreation ground"})
 """Kinds that a map may lack where an image seems to show them: trees hide them, nobody maps each of them, or what is
@@ -101,6 +102,14 @@ class Survey:
         """
         worked_on = any(not t.entry.zone and t.form != "point" for t in self.things)
         return worked_on and self.complete.get(noun, 0.0) >= self.level
+
+    def lacks(self, noun: str) -> bool:
+        """Tell whether surely nothing here is so called: the map would know, and not many are usual around here.
+
+        None where many are usual is as likely a hole in the map, or one large thing that holds them all.
+        """
+        known = self.believed(noun) and not self.undecided(noun) and self._usual(noun) < MANY_USUAL
+        return known and not self.named(noun)
 
     def count(self, noun: str) -> int | None:
         """Return how many there are, or None where that cannot be said: see `believed`, `undecided`, `_usual`."""

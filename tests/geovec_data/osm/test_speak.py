@@ -98,3 +98,16 @@ def test_plants_and_roads_have_no_number() -> None:
     found = survey(*gardens, street, complete={**KNOWN, "garden": 0.9, "pedestrian area": 0.9, "vegetation": 0.9})
     assert not {"count", "area", "comparison"} & set(answers(found))
     assert "three" not in " ".join(captions_of(found, random.Random(0)))
+
+
+def test_nothing_is_denied_where_many_are_usual() -> None:
+    """No house where ten are usual: a hole in the map, or a factory that holds them all."""
+    for usual, lacks in ((10, False), (1, True)):
+        density = {"house": usual / (200 * 0.5) ** 2}
+        found = Survey(things=(POOL,), width=200, height=200, gsd=0.5, complete=KNOWN, density=density, level=0.3)
+        assert found.lacks("house") is lacks
+
+
+def test_a_setting_is_not_named_as_a_thing_in_itself() -> None:
+    texts = captions_of(survey(thing("power=plant", (0, 0, 200, 200)), POOL), random.Random(1))
+    assert all(t.count("power plant") == 1 for t in texts), texts
