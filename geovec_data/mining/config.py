@@ -79,7 +79,12 @@ class MineConfig(BaseModel):
     )
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda or cuda:<n>")
     batch: int = Field(32, ge=1, description="items per forward pass")
-    workers: int = Field(2, ge=1, description="threads that decode images and prepare batches ahead of the encoder")
+    workers: int = Field(
+        0,
+        ge=0,
+        description="threads that decode images and prepare batches ahead of the device; 0: two, beside a GPU one a"
+        " core, at most eight",
+    )
     engine: Literal["local", "ray"] = Field(
         "local",
         description="local: this machine; ray: a Ray cluster encodes (an actor on each GPU, else on each machine) and"

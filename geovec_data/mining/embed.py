@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
+from geovec_data.mining.borrow import borrow
 from geovec_data.mining.cache import EmbeddingStore
 from geovec_data.mining.encoding import Effort, Encoding, Floats
 from geovec_data.progress import bar
@@ -15,7 +16,9 @@ FLUSH_ITEMS = 8192  # what a kill can lose: this many items or
 FLUSH_S = 20.0  # this much time, whichever is less
 
 
-def embed(encoding: Encoding, store: EmbeddingStore, ids: pa.StringArray, *, desc: str) -> Effort:
+def embed(
+    encoding: Encoding, store: EmbeddingStore, ids: pa.StringArray, *, desc: str, plain: pa.StringArray | None = None
+) -> Effort:
     """Give every item a vector in the store; only those without one are encoded.
 
     Args:
@@ -23,6 +26,7 @@ def embed(encoding: Encoding, store: EmbeddingStore, ids: pa.StringArray, *, des
         store: where vectors go; its key says role and instruction.
         ids: the items, each once.
         desc: words for the progress bar.
+        plain: those of them without box and coordinate; a store of other codecs may have their vectors.
 
     Returns:
         What it took; the time waited for another process is not in it.
@@ -33,6 +37,8 @@ def embed(encoding: Encoding, store: EmbeddingStore, ids: pa.StringArray, *, des
     """
     with store.writing():  # whoever waited here finds the other process's vectors
         begun = time.monotonic()
+        if plain is not None:
+            borrow(store, plain, encoding.card.dimension)
         missing = store.missing(ids)
         effort = Effort(encoded=len(missing), reused=len(ids) - len(missing))
         if not len(missing):

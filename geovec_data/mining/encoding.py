@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
+from geovec_data.engines.worker import workers_or_cores
 from geovec_data.errors import DataFault
 from geovec_data.mining.cache import Key
 from geovec_data.mining.encoder import Card, Encoder
@@ -20,6 +21,7 @@ from geovec_data.render import Codecs
 
 Floats = NDArray[np.float32]
 Encoded = tuple[list[str], Floats]
+_MOST = 8  # threads that prepare unless more are asked for: each holds a batch of decoded images
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class LocalEncoding:
         dataset: where the items and their images are.
         codecs: how numbers become text.
         batch: items per forward pass.
-        workers: threads that decode images and prepare batches.
+        workers: threads that decode images and prepare batches; 0: two, beside a GPU one a core, at most eight.
     """
 
     def __init__(self, encoder: Encoder, dataset: Dataset, codecs: Codecs, *, batch: int, workers: int) -> None:
@@ -100,7 +102,7 @@ class LocalEncoding:
         self._dataset = dataset
         self._codecs = codecs
         self._batch = batch
-        self._workers = workers
+        self._workers = workers or (2 if encoder.device == "cpu" else min(_MOST, workers_or_cores(0)))
 
     @property
     def card(self) -> Card:

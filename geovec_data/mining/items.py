@@ -103,6 +103,11 @@ class Items:
         """Whether each item has a box."""
         return self.having("box")
 
+    @cached_property
+    def placed(self) -> Bools:
+        """Whether each item has a coordinate."""
+        return self.having("coordinate")
+
     def images(self, ids: pa.ChunkedArray) -> Numbers:
         """Return the numbers of image ids; -1 for an image that no item shows."""
         return filled(pc.index_in(ids, value_set=self.image_ids))

@@ -97,7 +97,9 @@ class Vectors:
         if not len(store.missing(ids)):
             self.effort.reused += len(ids)
             return
-        self.effort.add(embed(self._encoding(), store, ids, desc=desc))
+        numbers = numbers[~(self._items.boxed | self._items.placed)[numbers]]
+        plain = self._items.ids.take(pa.array(numbers))
+        self.effort.add(embed(self._encoding(), store, ids, desc=desc, plain=plain))
 
     def _encoding(self) -> Encoding:
         if self.crew:

@@ -40,7 +40,7 @@ class Cluster:
         self._dataset = dataset
         self._job = job
         cpus, gpus, count = _share([n["Resources"] for n in ray.nodes() if n["Alive"]])
-        self.device = f"{count} {'GPUs' if gpus else 'machines'} of a Ray cluster"
+        self.device = f"{count} {'GPU' if gpus else 'machine'}{'s' if count > 1 else ''} of a Ray cluster"
         # a lost actor is replaced by us and not by Ray, whose restart would wait for its tasks, perhaps for ever
         actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD")(Worker)
         self._pool = Pool(ray, lambda: actor.remote(job), count)

@@ -40,7 +40,7 @@ class Job:
         mark: its fingerprint.
         device: ``auto`` or a torch device.
         batch: items per forward pass.
-        workers: threads that prepare batches.
+        workers: threads that prepare batches; 0: see `LocalEncoding`.
         search: how is searched.
     """
 

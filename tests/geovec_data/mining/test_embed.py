@@ -23,6 +23,7 @@ from sentence_transformers import SentenceTransformer
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
 from geovec_data.mining import embed as embedding
+from geovec_data.mining.cache import EmbeddingStore, Key
 from geovec_data.mining.encoder import Encoder
 from geovec_data.mining.encoding import Effort
 from geovec_data.mining.mine import MineConfig, run
@@ -113,6 +114,32 @@ def test_vectors_are_those_of_encode(dataset: Path, tiny: Path) -> None:
         content = [{"type": "image", "image": picture}, {"type": "text", "text": words}]
         right = model.encode([[{"role": "user", "content": content}]], normalize_embeddings=True)[0]
         np.testing.assert_allclose(vector, right, atol=1e-5)
+
+
+def test_another_codec_takes_over_what_has_no_numbers(
+    dataset: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = mine(dataset, tiny)
+    before = {role: stored(dataset, role) for role in ("query", "target")}
+    again: list[str] = []
+    whole = Encoder.prepare
+
+    def watched(self: Encoder, inputs: Any, role: Any) -> Any:
+        again.extend(i[0]["content"][-1].get("text", "") for i in inputs)
+        return whole(self, inputs, role)
+
+    monkeypatch.setattr(Encoder, "prepare", watched)
+    second = mine(dataset, tiny, run="other", box_codec="normalized")
+    modality = dict(zip(*Dataset(dataset).read("items", ["id", "modality"]).to_pydict().values(), strict=True))
+    numbers = {i for role in before for i in before[role] if {"box", "coordinate"} & set(modality[i].split("+"))}
+    assert 0 < second["embedding"]["encoded"] == len(again) < first["embedding"]["encoded"]
+    assert all(any(c.isdigit() for c in text) for text in again)
+    assert second["encoder"]["codecs"] == "normalized+lat_lon"
+    new = Key(first["encoder"]["fingerprint"], "target", None, "normalized+lat_lon")
+    taken = EmbeddingStore(dataset, new)
+    for item, vector in before["target"].items():
+        same = np.array_equal(taken.take(taken.locate(pa.array([item])))[0], vector)
+        assert same == (item not in numbers) or "box" not in modality[item]
 
 
 def test_another_checkpoint_of_the_same_name_is_another_encoder(dataset: Path, tiny: Path, tmp_path: Path) -> None:
