@@ -9,30 +9,25 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from geovec_data.dataset import Dataset
-from geovec_data.errors import GeoVecError, UserError
+from geovec_data.errors import GeoVecError
 from geovec_data.options import load
 from geovec_train import refresh as refresh_module
 from geovec_train.batches import BatchMaker
 from geovec_train.config import TrainConfig
 from geovec_train.curve import read_log
-from geovec_train.mine_options import MineOptions, interval
-from geovec_train.ragged import Ragged
-from geovec_train.refresh import Refresher, churn
+from geovec_train.refresh import Refresher
 from geovec_train.train import run
 from tests.fixtures import jobs
 from tests.fixtures.dataset import caption_dataset
-from tests.geovec_train.toy import random_trainset
 
 STEPS, EVERY = 6, 2
 
@@ -231,46 +226,3 @@ def test_negatives_of_a_run_are_exchanged_and_churn_counts_from_the_first(datase
     summary = run(config(home, tmp_path / "run", "negatives=first"))
     assert 0 < summary["refreshes"][0]["churn"] <= 1
     assert [p.name for p in (home.path / "mining").iterdir()] == ["first"]
-
-
-def test_churn_compares_pairs_whatever_the_numbering() -> None:
-    old = random_trainset(0)
-    order = np.random.default_rng(1).permutation(len(old.items))
-    number = np.argsort(order)
-    new = replace(
-        old,
-        items=[old.items[i] for i in order],
-        negatives=Ragged(old.negatives.offsets, number[old.negatives.values]),
-    )
-    assert churn(old, new) == 0
-    values = new.negatives.values.copy()
-    values[0] = next(n for n in range(len(new.items)) if n not in new.negatives.row(int(new.negatives.rows()[0])))
-    assert churn(old, replace(new, negatives=Ragged(new.negatives.offsets, values))) == pytest.approx(
-        1 / len(values), abs=1e-6
-    )
-    nothing = replace(old, negatives=Ragged(np.zeros(len(old) + 1, np.int64), np.zeros(0, np.int64)))
-    assert churn(nothing, new) is None
-
-
-@pytest.mark.parametrize(("value", "steps"), [("200", 200), ("1epoch", 50), ("2 epochs", 100), ("0.5epoch", 25)])
-def test_mine_every_counts_steps_or_epochs(value: str, steps: int) -> None:
-    assert interval(value, epoch=50) == steps
-
-
-@pytest.mark.parametrize("value", ["0", "1.5", "epoch", "3weeks", "-1"])
-def test_another_mine_every_is_refused(dataset: Dataset, tmp_path: Path, value: str) -> None:
-    with pytest.raises(UserError, match="mine_every"):
-        config(dataset, tmp_path, f"mine_every={value}")
-
-
-def test_presets_serve_here_too(dataset: Dataset, tmp_path: Path) -> None:
-    found = config(dataset, tmp_path, "mine.preset=nv_retriever", "mine.policy.percentage=0.9").mine
-    assert (found.k, found.policy.percentage) == (3, 0.9)
-    assert MineOptions.model_validate({"preset": "region"}).quota.region == 2
-    with pytest.raises(UserError, match="Did you mean 'region'"):
-        config(dataset, tmp_path, "mine.preset=regoin")
-
-
-def test_mine_options_without_a_time_are_refused(dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="mine_every=1epoch"):
-        load(TrainConfig, [f"dataset={dataset.path}", f"out={tmp_path}", "mine.k=2"], "geovec-train")
