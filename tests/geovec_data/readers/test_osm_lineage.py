@@ -7,7 +7,7 @@ import pytest
 
 from geovec_data.errors import UserError
 from geovec_data.osm.tags import table_hash
-from geovec_data.readers import osm_file
+from geovec_data.readers import osm_file, osm_objects
 from geovec_data.readers.osm_index import open_index
 from geovec_data.readers.osm_labels import Tally, features
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
@@ -98,3 +98,25 @@ def test_the_header_alone_is_an_empty_extract(tmp_path: Path) -> None:
     reader = RasterOsm(tmp_path / "img", RasterOsmOptions(labels=str(file), crs="EPSG:3857"), "osm")
     with pytest.raises(UserError, match="holds no area"):
         list(reader.entries())
+
+
+def test_what_waits_for_its_area_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[int] = []
+    real = osm_objects.Sorter.take
+
+    def watched(self: osm_objects.Sorter, item: object) -> None:
+        real(self, item)
+        waiting.append(len(self._ways) + len(self._relations) + len(self._assembled))
+
+    def most(count: int) -> int:
+        osm = OsmWriter(tmp_path / f"{count}.osm.pbf")
+        for i in range(count):
+            x, y = 9 * (i % 100), 9 * (i // 100)
+            osm.way(i + 1, rect(x, y, x + 5, y + 5), {"building": "yes", "name": "x" * 200})
+        waiting.clear()
+        assert sum(1 for _ in features(osm.write(), Tally())) == count
+        return max(waiting)
+
+    monkeypatch.setattr(osm_objects.Sorter, "take", watched)
+    few, many = most(4000), most(16_000)
+    assert many < 1.5 * few
