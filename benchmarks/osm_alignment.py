@@ -30,10 +30,10 @@ import numpy as np
 
 from benchmarks.measure import machine, save
 from benchmarks.phase_correlation import View, phase_correlation
-from geovec_data.align import STEP, Estimate, borrowed, estimate, nearest
+from geovec_data.align import Estimate, borrowed, estimate, nearest
 from geovec_data.georef import place
 from geovec_data.readers.imagery import Imagery
-from geovec_data.readers.osm_alignment import Aligner, Shot
+from geovec_data.readers.osm_alignment import Aligner, Shot, cell_of
 from geovec_data.readers.osm_options import RasterOsmOptions
 from geovec_data.readers.osm_scenes import OsmScenes
 from geovec_data.readers.raster_file import header, opened
@@ -75,8 +75,7 @@ def chips_of(data: Path, name: str) -> list[Chip]:
         if scenes.coverage.fault(where, scenes.features(where)) is None:
             shot = Shot(image, (0, 0, where.width, where.height), where, head.bands, head.masked)
             grey, valid = aligner.pixels(shot)
-            step = max(STEP, *where.pixel_sides())
-            found.append((image, View(grey, step, aligner.footprints(shot, margin=20.0), valid)))
+            found.append((image, View(grey, cell_of(where), aligner.footprints(shot, margin=20.0), valid)))
             centres.append(where.center())
     return [Chip(n, v, tuple(a)) for (n, v), a in zip(found, nearest(centres), strict=True)]
 

@@ -84,7 +84,7 @@ def estimate(
 def unfit(step: float, footprints: int) -> str | None:
     """Say why images of such cells, in metres, with so many footprints, are not asked at all; None: they are."""
     if step > COARSEST:
-        return f"{step:.2f} m a pixel is coarser than {COARSEST:g} m"
+        return f"cells of {step:.2f} m are coarser than {COARSEST:g} m"
     return f"{footprints} footprints in the image, {FEWEST} are needed" if footprints < FEWEST else None
 
 

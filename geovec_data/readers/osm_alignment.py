@@ -26,6 +26,7 @@ from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.readers.raster_grid import Cut
 
 _DEGREE = 111_195.0  # metres of a degree of latitude
+MOST_CELLS = 2**20  # of a larger image the cells are larger: its transforms take 16 bytes a cell, some at a time
 _KEPT = 4096  # estimates of a process that images around may ask for
 
 
@@ -76,8 +77,8 @@ class Aligner:
         return found if found.fault is None else borrowed(found, [*map(self._own, around())])
 
     def _estimate(self, shot: Shot) -> Estimate:
-        step = _step(shot.placement)
-        if step * min(_shape(shot.placement)) < 2 * RADIUS:
+        step = cell_of(shot.placement)
+        if step * min(shape_of(shot.placement)) < 2 * RADIUS:
             return refused(f"the image is narrower than {2 * RADIUS:g} m")
         footprints = self.footprints(shot)
         if fault := unfit(step, len(footprints)):
@@ -91,7 +92,7 @@ class Aligner:
     def footprints(self, shot: Shot, margin: float = RADIUS) -> list[list[NDArray[np.float64]]]:
         """Return the rings of each footprint in an image or up to `margin` metres beside it, in cells."""
         place = shot.placement
-        rows, columns = _shape(place)
+        rows, columns = shape_of(place)
         across, down = place.pixel_sides()
         left, over = math.ceil(margin / across), math.ceil(margin / down)
         wide = place.window(-left, -over, place.width + 2 * left, place.height + 2 * over)
@@ -107,7 +108,7 @@ class Aligner:
         from rasterio.enums import Resampling
         from rasterio.windows import Window
 
-        window, bands, shape = Window(*shot.cut), list(shot.bands), _shape(shot.placement)
+        window, bands, shape = Window(*shot.cut), list(shot.bands), shape_of(shot.placement)
         with self._opened(shot.name) as raster:
             data = raster.read(bands, window=window, out_shape=(len(bands), *shape), resampling=Resampling.average)
             grey = np.nan_to_num(data.astype(np.float64).mean(0))
@@ -116,14 +117,15 @@ class Aligner:
             return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.nearest) > 0
 
 
-def _step(place: Placement) -> float:
-    """Return the metres of a cell: no finer than the estimator wants, no finer than the pixels."""
-    return max(STEP, *place.pixel_sides())
+def cell_of(place: Placement) -> float:
+    """Return the metres of a cell: no finer than the estimator wants, than the pixels, or than memory allows."""
+    across, down = place.pixel_sides()
+    return max(STEP, across, down, math.sqrt(place.width * across * place.height * down / MOST_CELLS))
 
 
-def _shape(place: Placement) -> tuple[int, int]:
+def shape_of(place: Placement) -> tuple[int, int]:
     """Return rows and columns of cells."""
-    step, (across, down) = _step(place), place.pixel_sides()
+    step, (across, down) = cell_of(place), place.pixel_sides()
     return max(round(place.height * down / step), 1), max(round(place.width * across / step), 1)
 
 

@@ -74,7 +74,7 @@ def test_an_offset_at_the_limit_of_the_search_is_refused() -> None:
 
 
 def test_coarse_images_are_refused() -> None:
-    assert estimate(IMAGE, 1.2, moved(TOWN, 0, 0)).fault == "1.20 m a pixel is coarser than 1 m"
+    assert estimate(IMAGE, 1.2, moved(TOWN, 0, 0)).fault == "cells of 1.20 m are coarser than 1 m"
 
 
 def test_cells_without_data_have_no_say() -> None:

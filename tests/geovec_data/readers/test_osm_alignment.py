@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from geovec_data.osm.survey import Survey, Thing
+from geovec_data.placement import Placement
 from geovec_data.readers import osm_neighbours
+from geovec_data.readers.osm_alignment import MOST_CELLS, cell_of, shape_of
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
 from geovec_data.records import Scene
 from tests.fixtures.osm import STEP, X0, Y0, geojson, geotiff, lonlat
@@ -116,6 +118,15 @@ def test_a_footprint_in_two_extracts_does_not_vouch_for_itself(tmp_path: Path) -
         (tmp_path / "labels" / name / "labels.geojson").rename(tmp_path / "labels" / f"{name}.geojson")
     (found,) = scenes(tmp_path / "img", tmp_path / "labels")
     assert facts(found)["align_fault"] == "2 footprints in the image, 3 are needed"
+
+
+@pytest.mark.parametrize("side", [64, 512, 4096, 50_000])
+def test_cells_are_bounded_in_size_and_number(side: int) -> None:
+    place = Placement("EPSG:32645", (0.25, 0, 400_000, 0, -0.25, 3_000_000), side, side, "embedded")
+    rows, columns = shape_of(place)
+    assert rows * columns <= 1.01 * MOST_CELLS
+    assert cell_of(place) >= 0.3
+    assert rows * cell_of(place) == pytest.approx(side * 0.25, rel=0.02)
 
 
 def test_noise_is_refused_and_labels_stay(tmp_path: Path) -> None:
