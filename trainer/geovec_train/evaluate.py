@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_train import geo_error
-from geovec_train.answers import Answers
 from geovec_train.blind import Blind
 from geovec_train.macro import macro
 from geovec_train.pools import Pool, Truth, pools, split_of
@@ -118,7 +117,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "tasks": rows,
         "macro": macro(rows),
     }
-    _write(out, scores, asked, scorer.answers)
+    _write(out, scores, asked, scorer)
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
 
 
@@ -168,15 +167,16 @@ def _caveats(rows: list[dict[str, Any]], config: EvalConfig) -> list[str]:
     return notes
 
 
-def _write(out: Path, scores: dict[str, Any], asked: list[Pool], answers: Answers) -> None:
-    """Write the pools and the answers first and ``scores.json`` last, each whole."""
+def _write(out: Path, scores: dict[str, Any], asked: list[Pool], scorer: Scorer) -> None:
+    """Write the pools, the answers and the page first and ``scores.json`` last, each whole."""
     folder = out / "pools"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pool in asked:
             with (folder / f"{pool.task}.{pool.scope}.tsv").open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(pool.listing())
-        answers.write(out)
+        scorer.answers.write(out)
+        scorer.showcase.write(out, scores)
         for name, text in (("scores.md", markdown(scores)), ("scores.json", json_text(scores))):
             temporary = out / f"{name}.tmp"
             temporary.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ from geovec_train.metrics import Floats
 from geovec_train.pools import Pool
 from geovec_train.ranking import Vectors, rank
 from geovec_train.score_row import absent_row, score_row
+from geovec_train.showcase import Showcase
 from geovec_train.wordings import TASK, worded
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Scorer:
 
     Attributes:
         answers: what every query scored.
+        showcase: some of them, as pictures.
     """
 
     def __init__(self, dataset: Dataset, encoder: Vectorizer, *, blind: Blind | None, draws: int, seed: int) -> None:
         self._dataset, self._encoder, self._blind = dataset, encoder, blind
         self._draws, self._seed = draws, seed
         self.answers = Answers()
+        self.showcase = Showcase(dataset, seed)
 
     def rows(self, pool: Pool, kinds: tuple[set[str], set[str]], places: Floats | None) -> Iterator[dict[str, Any]]:
         """Yield the pool's row, and of class names one more for each wording.
@@ -68,5 +71,7 @@ class Scorer:
     def _row(self, pool: Pool, queries: Vectors, items: Vectors, places: Floats | None) -> dict[str, Any]:
         ranks = rank(pool, queries, items, self._encoder.device)
         self.answers.add(pool, ranks)
+        if not pool.subset:
+            self.showcase.add(pool, ranks, queries, items)
         geo = None if places is None else geo_facts(pool, places, queries, items, self._encoder.device)
         return score_row(pool, ranks, draws=self._draws, seed=self._seed, geo=geo)
