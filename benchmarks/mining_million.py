@@ -137,7 +137,7 @@ def main(arguments: list[str]) -> None:
     options |= dict(a.split("=", 1) for a in arguments)
     n, dimension, device = int(options["n"]), int(options["dimension"]), options["device"]
     work = Path(options["work"]) / f"million-{n}-{dimension}"
-    run([sys.executable, __file__, "child=generate", str(work), str(n), str(dimension)])
+    run([sys.executable, __file__, "child=generate", str(work), str(n), str(dimension)], memory=False)
     result: dict[str, Any] = {"machine": machine(), "versions": inputs.versions(), "n": n, "dimension": dimension}
     result |= {"k": K, "device": device}
     for name in options["parts"].split(","):

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
     options |= dict(a.split("=", 1) for a in arguments)
     images = int(options["images"])
     work = Path(options["work"]) / f"policy-{images}"
-    run([sys.executable, __file__, "child=generate", str(work), str(images)])
+    run([sys.executable, __file__, "child=generate", str(work), str(images)], memory=False)
     out = work / "measured.json"
     whole = run([sys.executable, __file__, "child=policy", str(work), str(out)])
     result = {
