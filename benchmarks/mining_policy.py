@@ -6,8 +6,8 @@
 Images have class, place, footprint and hash, captions ten words; so every rule but those of boxes and OSM objects has
 something to read. What is measured is `geovec-data mine reuse=first` with a margin beside the default policy, in a
 process of its own: reading the dataset and the candidates, all rules, the choice of 8 negatives an example, and both
-Parquet files. The first run, which searches, is made once and not measured. The policy writes nothing to disk but its
-output; the size of that is reported.
+Parquet files. The first run, whose candidates are drawn by chance, is made once and not measured. The policy writes
+nothing to disk but its output; the size of that is reported.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ from geovec_data.mining.encoder import Card
 from geovec_data.mining.mine import MineConfig
 from geovec_data.mining.mine import run as mine
 from geovec_data.mining.model_folder import fingerprint
+from geovec_data.mining.policy import RULE_NAMES
+from geovec_data.mining.policy_config import PolicyConfig
+from geovec_data.mining.search.making import SearchMaker
 from geovec_data.records import Segment
 from geovec_data.render import Codecs
 from geovec_data.schema import BUILD_TABLES
@@ -36,8 +39,31 @@ def generate(work: Path, images: int, depth: int) -> None:
     """Write a dataset of `images` with five captions each, vectors, and the run `first` with `depth` candidates."""
     if not (work / "encoder").is_dir():  # written last
         _write(work, images)
-    # which candidates are judged does not matter to the time, so a rough search is enough
-    mine(config(work, run="first", depth=depth, search={"method": "faiss_ivf", "lists": 1024, "probes": 16, "over": 1}))
+    off = dict.fromkeys((name for name in RULE_NAMES if name in PolicyConfig.model_fields and _answers(name)), "off")
+    whole, SearchMaker.over = SearchMaker.over, lambda _, corpus: Drawn(len(corpus))  # type: ignore[method-assign]
+    try:
+        mine(config(work, run="first", depth=depth, k=1, policy=off))
+    finally:
+        SearchMaker.over = whole  # type: ignore[method-assign]
+
+
+def _answers(rule: str) -> bool:
+    return PolicyConfig.model_fields[rule].default in ("drop", "keep", "promote")
+
+
+class Drawn:
+    """In place of a search: candidates by chance, of falling scores. To judge them takes as long as the nearest."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rng = np.random.default_rng(5)
+
+    def search(self, queries: Any, k: int) -> tuple[Any, Any]:
+        """See `geovec_data.mining.search.corpus.Searcher`."""
+        scores = np.sort(self._rng.uniform(0.3, 0.95, (len(queries), k)).astype(np.float32), axis=1)[:, ::-1]
+        first = self._rng.integers(0, self._size, (len(queries), 1))
+        step = self._rng.integers(1, self._size // k, (len(queries), 1))
+        return np.ascontiguousarray(scores), (first + step * np.arange(k)) % self._size
 
 
 def _write(work: Path, images: int) -> None:

@@ -25,8 +25,8 @@ class SearchConfig(BaseModel):
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         "auto",
-        description="find by numbers of this kind; auto: fp16 on a GPU, else fp32. method=exact stays exact with fp16"
-        " and bf16: queries whose list could lack a candidate are searched again in fp32",
+        description="find by numbers of this kind; auto: fp16 for method=exact on a GPU, else fp32. method=exact stays"
+        " exact with fp16 and bf16: queries whose list could lack a candidate are searched again in fp32",
     )
     over: float | None = Field(
         None,

@@ -36,7 +36,7 @@ class SearchMaker:
         if self._method == "cuvs" and not self._devices[0].startswith("cuda"):
             say(f"search.method=cuvs: no CUDA device here; USING EXACT SEARCH ON {self._devices[0].upper()}")
             self._method = "exact"
-        on_gpu = self._devices[0].startswith("cuda") and not self._method.startswith("faiss")
+        on_gpu = self._devices[0].startswith("cuda") and self._method == "exact"
         precision: Precision = ("fp16" if on_gpu else "fp32") if config.precision == "auto" else config.precision
         self._form = Form(config.dims, precision)
         self._measured: dict[str, Any] = {}
