@@ -6,7 +6,8 @@ is the share of those blocks that hold something so called (or whose ancestor is
 blocks nothing is claimed. Besides, the image itself must have something mapped (`Survey.believed`).
 
 What has a number must also be about as usual in the image as around it: where a kind is much sparser than in those
-blocks the map may have a hole, or the image a large thing instead of many, and no number is given (`Survey.count`).
+blocks the map may have a hole, or the image a large thing instead of many, and no number is given (`Survey.count`);
+where one or more are usual in an image and the map has none, nothing is denied either (`Survey.lacks`).
 
 What it can and cannot tell. It measures whether mappers around here draw this kind of thing at all, not whether they
 drew all of it: a block with one pool of ten counts as mapped. A kind that is rare or comes in clusters (an airport, a

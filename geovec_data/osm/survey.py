@@ -12,7 +12,7 @@ from geovec_data.records import Region
 
 CLEAR = 0.5  # share of an object inside the image from which it is counted
 AS_USUAL = 0.5  # of the things that an image around here has, an image must have so many to give them a number
-MANY_USUAL = 3.0  # so many usual in an image around here, none is not believed
+MANY_USUAL = 1.0  # where an image around here has so many, none is not believed
 LEAST_SHARE = 0.02  # share of the image that a cover, a line or a cut object must have to be certainly seen
 VAGUE = frozenset({"vegetation", "path", "park", "pedestrian area", "pedestrian street", "recreation ground"})
 """Kinds that a map may lack where an image seems to show them: trees hide them, nobody maps each of them, or what is

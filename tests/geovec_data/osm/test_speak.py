@@ -102,7 +102,7 @@ def test_plants_and_roads_have_no_number() -> None:
 
 def test_nothing_is_denied_where_many_are_usual() -> None:
     """No house where ten are usual: a hole in the map, or a factory that holds them all."""
-    for usual, lacks in ((10, False), (1, True)):
+    for usual, lacks in ((10, False), (0.5, True)):
         density = {"house": usual / (200 * 0.5) ** 2}
         found = Survey(things=(POOL,), width=200, height=200, gsd=0.5, complete=KNOWN, density=density, level=0.3)
         assert found.lacks("house") is lacks
