@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from geovec_data.osm.survey import Survey, Thing
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 from geovec_data.words import listed, number, plural, with_article
 
 SETTING = 0.7  # share of the image from which a zone or a cover is what the image shows

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
 from geovec_data.osm.survey import VAGUE, Survey
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 
 
 def composable(survey: Survey) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from geovec_data.osm.captions import plural_of
 from geovec_data.osm.survey import VAGUE, Survey
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 from geovec_data.records import Question
 from geovec_data.words import with_article
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from geovec_data.osm.tags import Entry
+from geovec_data.osm.tag_table import Entry
 from geovec_data.records import Region
 
 CLEAR = 0.5  # share of an object inside the image from which it is counted
@@ -152,7 +152,7 @@ class Survey:
         return next((t for t in self.things if _key(t.entry.name, t.box) == _key(region.category, region.box)), None)
 
     def _ancestors(self, noun: str) -> tuple[str, ...]:
-        from geovec_data.osm.tags import table
+        from geovec_data.osm.tag_table import table
 
         entry = table().nouns.get(noun)
         return entry.of if entry else ()

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
-from geovec_data.osm.tags import KEYS, table
+from geovec_data.osm.tag_table import table
+from geovec_data.osm.tags import KEYS
 from geovec_data.readers.osm_batch import Batch
 from geovec_data.readers.osm_labels import Bounds, Feature, Tally, touch
 from geovec_data.readers.osm_objects import Sorter

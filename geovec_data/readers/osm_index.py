@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from geovec_data import arrow
 from geovec_data.errors import ResourceFault
-from geovec_data.osm.tags import table_hash
+from geovec_data.osm.tag_table import table_hash
 from geovec_data.readers.osm_index_build import build_index
 from geovec_data.readers.osm_labels import Bounds, Feature, label_files, widen
 

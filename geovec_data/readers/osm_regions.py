@@ -10,7 +10,8 @@ import numpy as np
 
 from geovec_data.georef import Placement
 from geovec_data.osm.survey import VAGUE, Thing
-from geovec_data.osm.tags import Entry, meaning_of, unknown_tags, width_of
+from geovec_data.osm.tag_table import Entry
+from geovec_data.osm.tags import meaning_of, unknown_tags, width_of
 from geovec_data.readers.osm_labels import Feature
 from geovec_data.records import Box, Region
 
@@ -125,7 +126,7 @@ def entry_for(feature: Feature, options: RegionOptions) -> Entry | None:
         return meaning.entry
     if options.default is None or feature.form != "area":
         return None
-    from geovec_data.osm.tags import table
+    from geovec_data.osm.tag_table import table
 
     return table().nouns.get(options.default) or Entry.model_construct(name=options.default, gsd=30.0)
 
@@ -140,7 +141,7 @@ def _fills(part: _Part) -> bool:
 
 def told_at(gsd: float, entry: Entry) -> Entry | None:
     """Return the entry, or of its ancestors the nearest, that can be told at a ground sample distance in metres."""
-    from geovec_data.osm.tags import table
+    from geovec_data.osm.tag_table import table
 
     nouns = table().nouns
     broader = (nouns[a] for a in entry.of if a in nouns and nouns[a].geometry == entry.geometry)

@@ -10,7 +10,8 @@ from typing import Any
 
 from geovec_data.errors import UserError
 from geovec_data.georef import Placement
-from geovec_data.osm.tags import KEYS, table_hash
+from geovec_data.osm.tag_table import table_hash
+from geovec_data.osm.tags import KEYS
 from geovec_data.readers.osm_coverage import Coverage, footprint_of
 from geovec_data.readers.osm_labels import Feature
 from geovec_data.readers.osm_options import RasterOsmOptions

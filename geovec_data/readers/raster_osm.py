@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from geovec_data.errors import UserError
 from geovec_data.georef import NoGeoreference, Placement, place
 from geovec_data.images import BadImage, confine
-from geovec_data.osm.tags import table_hash
+from geovec_data.osm.tag_table import table_hash
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.readers.imagery import Imagery

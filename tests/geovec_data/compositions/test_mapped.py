@@ -12,7 +12,7 @@ from geovec_data.compositions.derive import derive
 from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS, facts
 from geovec_data.osm.composable import composable
 from geovec_data.osm.survey import Survey, Thing
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 
 KINDS = ("building", "road", "pier", "railway track")
 Known = dict[str, tuple[frozenset[str], frozenset[str]]]

@@ -15,7 +15,7 @@ from geovec_data.osm.region_captions import region_captions
 from geovec_data.osm.seen import told_colours, unseen
 from geovec_data.osm.speak import speak
 from geovec_data.osm.survey import Survey, Thing
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 from geovec_data.records import Region, Scene
 
 

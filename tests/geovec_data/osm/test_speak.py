@@ -10,7 +10,7 @@ from geovec_data.osm.captions import captions_of
 from geovec_data.osm.questions import questions_of
 from geovec_data.osm.speak import speak
 from geovec_data.osm.survey import Survey, Thing
-from geovec_data.osm.tags import table
+from geovec_data.osm.tag_table import table
 from geovec_data.records import Scene
 
 

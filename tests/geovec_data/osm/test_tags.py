@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from geovec_data.errors import UserError
-from geovec_data.osm.tags import KEYS, Form, hidden, meaning_of, read_table, table, table_hash, unknown_tags, width_of
+from geovec_data.osm.tag_table import read_table, table, table_hash
+from geovec_data.osm.tags import KEYS, Form, hidden, meaning_of, unknown_tags, width_of
 
 FAMILIES = (
     "building", "landuse", "leisure", "natural", "waterway", "highway", "railway", "power", "man_made", "amenity",

@@ -6,7 +6,7 @@ import osmium
 import pytest
 
 from geovec_data.errors import UserError
-from geovec_data.osm.tags import table_hash
+from geovec_data.osm.tag_table import table_hash
 from geovec_data.readers import osm_file, osm_objects
 from geovec_data.readers.osm_index import open_index
 from geovec_data.readers.osm_labels import Tally, features
