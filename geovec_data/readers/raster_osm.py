@@ -41,7 +41,8 @@ class RasterOsm(Reader):
         "    b.tif b.tif.aux.xml  GDAL sidecar\n"
         "    c.png c.pgw          world file (.pgw .tfw .jgw .wld; CRS from c.prj or reader.crs=EPSG:…)\n"
         "    19/386690/220241.png slippy tile z/x/y, or OAM-x-y-z.png\n"
-        "<source.labels>          .osm .osm.bz2 .osm.pbf .geojson .gpkg .parquet, or a folder of such files"
+        "<source.labels>          .osm .osm.bz2 .osm.gz .osm.pbf .geojson .gpkg .parquet, or a folder of such files;\n"
+        "                         or place:<name>, bbox:<west>,<south>,<east>,<north>: fetched and kept"
     )
     Options: ClassVar[type[ReaderOptions]] = RasterOsmOptions
     modules: ClassVar[tuple[str, ...]] = (

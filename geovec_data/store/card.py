@@ -30,8 +30,8 @@ def card(manifest: Manifest) -> str:
     for s in m.sources:
         terms = f"[{s.licence}]({s.licence_url})" if s.licence_url else s.licence
         lines += [
-            f"- **{s.title}** ({s.homepage}), {s.images:,} images. Licence: {terms}. Credit: {s.attribution}"
-            + (f" {s.note}" if s.note else "")
+            f"- **{s.title}** ({s.homepage}), {s.images:,} images. Licence: {terms}. Credit:"
+            f" {s.attribution.rstrip('.')}." + (f" {s.note}" if s.note else "")
         ]
     if len(m.sources) > 1:
         lines += ["", "## By corpus", "", *_table([HEAD, *(row.cells() for row in by_corpus(m))])]
