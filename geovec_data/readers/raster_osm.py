@@ -36,11 +36,13 @@ class RasterOsm(Reader):
 
     name: ClassVar[str] = "raster_osm"
     layout: ClassVar[str] = (
-        "<source.imagery>/        any folders of .tif .tiff .png .jpg .jp2, georeferenced by one of\n"
+        "<source.imagery>         a folder, one file, a text file with one path a line, or a list\n"
+        "    any folders of .tif .tiff .png .jpg .jp2 .vrt, georeferenced by one of\n"
         "    a.tif                GeoTIFF tags in the file\n"
         "    b.tif b.tif.aux.xml  GDAL sidecar\n"
         "    c.png c.pgw          world file (.pgw .tfw .jgw .wld; CRS from c.prj or reader.crs=EPSG:…)\n"
         "    19/386690/220241.png slippy tile z/x/y, or OAM-x-y-z.png\n"
+        "    d.vrt                mosaic of image files in the same folder or below; they are not read besides\n"
         "<source.labels>          .osm .osm.bz2 .osm.gz .osm.pbf .geojson .gpkg .parquet, or a folder of such files;\n"
         "                         or place:<name>, bbox:<west>,<south>,<east>,<north>: fetched and kept"
     )
