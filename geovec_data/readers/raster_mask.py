@@ -22,12 +22,15 @@ def valid_pixels(raster: Any, window: Window, bands: tuple[int, ...]) -> Mask:
         window: which, and how many pixels the chip has.
         bands: those that are shown; of floats, a pixel without a number in one of them holds no data.
     """
+    from rasterio.enums import Resampling
     from rasterio.windows import Window as Read
 
     shape, cut = (window.height, window.width), Read(*window.cut)
-    valid = raster.dataset_mask(out_shape=shape, window=cut) != 0
+    # GDAL's nearest pixels are no choice: it decodes a tile anew for each of their rows, which takes seconds
+    how = Resampling.bilinear if window.resampled else Resampling.nearest
+    valid = raster.dataset_mask(out_shape=shape, window=cut, resampling=how) >= 128
     if np.issubdtype(raster.dtypes[bands[0] - 1], np.floating):
-        values = raster.read(list(bands), window=cut, out_shape=(len(bands), *shape))
+        values = raster.read(list(bands), window=cut, out_shape=(len(bands), *shape), resampling=how)
         valid &= np.isfinite(values).all(axis=0)
     return np.asarray(valid, dtype=np.bool_)
 

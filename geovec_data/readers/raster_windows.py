@@ -63,16 +63,20 @@ def read_window(
     from rasterio.enums import ColorInterp, Resampling
     from rasterio.windows import Window as Read
 
-    palette = raster.colorinterp[bands[0] - 1] == ColorInterp.palette
-    data = raster.read(
-        list(bands),
-        window=Read(*window.cut),
-        out_shape=(len(bands), window.height, window.width),
-        resampling=Resampling.bilinear if window.resampled and not palette else Resampling.nearest,
-    )
-    if palette:
-        return _looked_up(data[0], raster.colormap(bands[0]))
+    cut = Read(*window.cut)
+    if raster.colorinterp[bands[0] - 1] == ColorInterp.palette:
+        numbers = raster.read(bands[0], window=cut)
+        rows, columns = (_nearest(n, of) for n, of in zip((window.height, window.width), numbers.shape, strict=True))
+        return _looked_up(numbers[np.ix_(rows, columns)], raster.colormap(bands[0]))
+    shape = (len(bands), window.height, window.width)
+    how = Resampling.bilinear if window.resampled else Resampling.nearest
+    data = raster.read(list(bands), window=cut, out_shape=shape, resampling=how)
     return data if limits is None else to_eight_bit(data, limits)
+
+
+def _nearest(count: int, of: int) -> NDArray[np.intp]:
+    """Return which of some pixels stand nearest to the middles of fewer."""
+    return ((np.arange(count) + 0.5) * of / count).astype(np.intp)
 
 
 def _looked_up(numbers: NDArray[Any], colours: dict[int, tuple[int, ...]]) -> NDArray[np.uint8]:

@@ -58,6 +58,7 @@ def test_a_palette_is_looked_up(tmp_path: Path) -> None:
     path = geotiff(tmp_path / "a.tif", np.array([[[0, 1], [2, 2]]], np.uint8), photometric="palette")
     with rasterio.open(path, "r+") as raster:
         raster.write_colormap(1, {0: (255, 0, 0, 255), 1: (0, 255, 0, 255), 2: (0, 0, 255, 255)})
+    assert shown(path, (0, 0, 2, 2), by=2).tolist() == [[[0, 0, 255]]]
     assert shown(path, (0, 0, 2, 2)).tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 255]]]
 
 
