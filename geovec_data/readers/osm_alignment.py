@@ -114,7 +114,8 @@ class Aligner:
             grey = np.nan_to_num(data.astype(np.float64).mean(0))
             if not shot.masked:
                 return grey, None
-            return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.nearest) > 0
+            # not the nearest pixels: GDAL decodes a tile anew for each of their rows, which takes seconds
+            return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.average) >= 128
 
 
 def cell_of(place: Placement) -> float:
