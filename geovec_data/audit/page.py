@@ -101,7 +101,7 @@ class _Shown:
         positive = int(plan.positives.take(np.array([row]))[1][0])
         return {
             "query": self._pieces(query, "query"),
-            "positive": self._pieces(positive, "positive"),
+            "positive": self._pieces(positive, "positive", first=query),
             "negative": self._pieces(item, "negative"),
             "score": float(pool.found.score[candidate]),
             "positive_score": float(pool.positive.low[row]),
@@ -110,14 +110,15 @@ class _Shown:
             "rank": int(candidate - np.searchsorted(pool.found.row, row)) + 1,
         }
 
-    def _pieces(self, item: int, role: str) -> list[tuple[str, Any]]:
+    def _pieces(self, item: int, role: str, first: int = -1) -> list[tuple[str, Any]]:
+        """Return what an item shows; a text with a picture that it describes, `first` if it is among them."""
         segments = self._dataset.items.segments(self._items.ids[item].as_py())
         out: list[tuple[str, Any]] = [("text", s.text) for s in segments if s.text]
         image = next((s.image for s in segments if s.image), None)
         boxes = [s.box for s in segments if s.box is not None]
-        if image is None:  # a text is shown with a picture that it describes
-            faces = self._audited.pool.truth.faces.take(np.array([item]))[1]
-            for face in faces[:1].tolist():
+        if image is None:
+            faces = self._audited.pool.truth.faces.take(np.array([item]))[1].tolist()
+            for face in sorted(faces, key=lambda f: f != first)[:1]:
                 linked = self._dataset.items.segments(self._items.ids[face].as_py())
                 image = next((s.image for s in linked if s.image), None)
                 boxes = [s.box for s in linked if s.box is not None]
