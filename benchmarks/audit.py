@@ -26,7 +26,7 @@ VARIANTS = {
 }
 HEAD = (
     "corpus, encoder, task, truth", "scenes", "labels seen", "top-k", "sentence-transformers 0.05", "GeoVec",
-    "at mean similarity", "sentence-transformers there", "difference (95 %)",
+    "at mean similarity", "top-k there", "difference (95 %)", "sentence-transformers there", "difference (95 %)",
 )  # fmt: skip
 
 
@@ -95,14 +95,14 @@ def _point(audit: dict[str, Any], method: str) -> dict[str, Any]:
     return next(p for p in points if (p["method"], p["varied"], p["value"]) == (method, "k", K))
 
 
-def _difference(audit: dict[str, Any]) -> list[str]:
+def _difference(audit: dict[str, Any], other: str = "sentence_transformers") -> list[str]:
     found = next(
         d
         for d in audit["labels_withheld"]["differences"]
-        if (d["hardness"], d["method"], d["other"]) == ("mean_similarity", "geovec", "sentence_transformers")
+        if (d["hardness"], d["method"], d["other"]) == ("mean_similarity", "geovec", other)
     )
     if found["difference"] is None:
-        return [_said(found["at"]), "none with half of the negatives", "–"]
+        return [_said(found["at"]), "finds less than half of the negatives", "–"]
     low, high = found["interval"] or (float("nan"), float("nan"))
     return [_said(found["at"]), _said(found["other_rate"]), f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"]
 
@@ -112,7 +112,7 @@ def _row(name: str, audit: dict[str, Any]) -> list[str]:
     rates = [_said(_point(audit, m)["false_negative_rate"]) for m in ("top_k", "sentence_transformers", "geovec")]
     where = f"{name}, {audit['task']}, {audit['truth']}"
     zero = f"{seen['false_negatives']} of {seen['known']:,}"
-    return [where, f"{audit['scenes']:,}", zero, *rates, *_difference(audit)]
+    return [where, f"{audit['scenes']:,}", zero, *rates, *_difference(audit, "top_k"), *_difference(audit)[1:]]
 
 
 def _said(value: float | None) -> str:
@@ -126,9 +126,11 @@ def _page(rows: list[list[str]], ablation: list[list[str]]) -> str:
     variants = ("policy", "GeoVec", "mean similarity", "sentence-transformers there", "difference (95 %)")
     return f"""# False negatives of mining, labels withheld
 
-Share of the {K} negatives of an example that are right by a truth which the miner did not see. The last three columns
-compare at equal mean similarity of the negatives, with the best of sentence-transformers' curves there. Written by
-`benchmarks/audit.py`; curves are in the JSON files beside this one.
+Share of the {K} negatives of an example that are right by a truth which the miner did not see. The last columns
+compare at equal mean similarity of the negatives, with the best of the other method's curves there. Written by
+`benchmarks/audit.py`; curves are in the JSON files beside this one. RSICD's captions are by people. The texts
+of SIMD, DOTA and OSM are synthesised from the labels, and few scenes are there: labels were withheld, their words not.
+"tiny" is an encoder after 200 steps of training, whose scores lie close together.
 
 {table(HEAD, rows)}
 
