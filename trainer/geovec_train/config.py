@@ -31,10 +31,10 @@ class TrainConfig(BaseModel):
     )
     steps: int = Field(900, ge=1, description="optimizer steps")
     batch: int = Field(64, ge=2, description="examples in a batch; each is the others' negatives")
+    mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")
     mini_batch_tokens: int = Field(
         0, ge=0, description="GradCache with mini-batches of at most so many tokens, whatever the items; 0: by items"
     )
-    mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     warmup: int = Field(10, ge=0, description="steps of linear warm-up; then constant")
     decay: float = Field(0.25, ge=0, le=1, description="share of the steps, the last, in which lr falls to 0")

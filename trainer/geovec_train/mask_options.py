@@ -16,12 +16,20 @@ class MaskOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     qrels: Certain = Field("mask", description="what any example calls right, in either direction: mask or positive")
-    duplicate: Certain = Field("mask", description="the same content (texts: the same words) as a right one")
-    caption: Certain = Field("mask", description="the positive of an example with the same caption")
-    same_class: Likely = Field("off", description="what shows the class of the query or of its positive: off, …")
-    overlap: Likely = Field("mask", description="a box of the same image that overlaps a right one, or its text")
+    duplicate: Certain = Field(
+        "mask", description="the same content as a right one (texts: the same words): mask or positive"
+    )
+    caption: Certain = Field("mask", description="the positive of an example with the same caption: mask or positive")
+    same_class: Likely = Field(
+        "off", description="what shows the class of the query or of its positive: off, mask or positive"
+    )
+    overlap: Likely = Field(
+        "mask", description="a box of the same image that overlaps a right one, or its text: likewise"
+    )
     max_iou: float = Field(0.5, gt=0.0, le=1.0, description="overlap: this IoU or more")
-    same_place: Likely = Field("off", description="another image or coordinate near the query's or the positive's")
+    same_place: Likely = Field(
+        "off", description="another image or coordinate near the query's or the positive's: likewise"
+    )
     near_factor: float = Field(
         1.0, ge=0.0, description="same_place: nearer than this many times the half diagonals of both images together"
     )
