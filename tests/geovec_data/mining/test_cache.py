@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geovec_data.errors import DataFault, ResourceFault
+from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.mining.cache import EmbeddingStore, Key
 from geovec_data.mining.stored_corpus import Stored
 
@@ -162,3 +162,18 @@ with store.writing():
         store.add(["a", "b"], rows(2))
     out, _ = second.communicate(timeout=60)
     assert out == "2\n"
+
+
+def test_vectors_of_another_length_than_the_encoders_are_refused(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path, KEY)
+    store.check(8, "tiny")  # nothing is there yet
+    store.add(["a"], rows(1))
+    store.refresh()
+    store.check(6, "tiny")
+    with pytest.raises(UserError, match=r"encoder=tiny gives vectors of 8 dimensions, but .* holds some of 6") as error:
+        store.check(8, "tiny")
+    assert store.folder.name in str(error.value)
+    store.add(["b"], np.ones((1, 8), np.float32))  # and both in one store are no better
+    store.refresh()
+    with pytest.raises(UserError, match="gives vectors of 8 dimensions"):
+        store.check(8, "tiny")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import signal
 import subprocess
@@ -21,23 +22,19 @@ from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from geovec_data.dataset import Dataset
-from geovec_data.errors import DataFault
+from geovec_data.errors import DataFault, UserError
 from geovec_data.mining import embed as embedding
 from geovec_data.mining.cache import EmbeddingStore, Key
 from geovec_data.mining.encoder import Encoder
 from geovec_data.mining.encoding import Effort
 from geovec_data.mining.mine import MineConfig, run
-from geovec_train.load import save_model
-from geovec_train.tiny import build_tiny
+from tests.fixtures.encoders import small_tiny
 from tests.fixtures.handmade import painted
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny (1)"
-    settings = {"box_codec": "pixels", "coordinate_codec": "lat_lon"}
-    save_model(build_tiny(["a red block and a blue one, number 12"] * 20, seed=1, side=56, geovec=settings), folder)
-    return folder
+    return small_tiny(tmp_path_factory.mktemp("models") / "tiny (1)")
 
 
 @pytest.fixture
@@ -163,6 +160,18 @@ def test_vectors_that_are_not_numbers_fail_and_name_the_items(dataset: Path, tin
     named = str(fault.value).split(": ")[1].split(";")[0].split(", ")[0]
     assert named in pq.read_table(next((dataset / "items").iterdir()))["id"].to_pylist()
     assert not stored(dataset, "target")
+
+
+def test_a_store_of_another_dimension_is_refused_before_anything_is_encoded(dataset: Path, tiny: Path) -> None:
+    mine(dataset, tiny, tasks=["image_to_text"])
+    (file, *_) = sorted((dataset / "embeddings").glob("*-target-*/*.arrow"))
+    names = pa.ipc.open_file(str(file)).read_all()["id"].to_pylist()
+    file.unlink()
+    key = json.loads((file.parent / "key.json").read_text())
+    store = EmbeddingStore(dataset, Key(*(key[name] for name in ("encoder", "role", "instruction", "codecs"))))
+    store.add(names[:1], np.ones((1, 3), np.float32))
+    with pytest.raises(UserError, match=r"gives vectors of 128 dimensions, but .* holds some of 3"):
+        mine(dataset, tiny, tasks=["image_to_text"], run="again")
 
 
 def test_an_image_that_does_not_decode_fails_and_is_named(

@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from geovec_train.load import save_model
-from geovec_train.tiny import build_tiny
+from tests.fixtures.encoders import small_tiny
 from tests.fixtures.handmade import painted
 
 # as the command, but for a signal on stdout when the first vectors are on disk, and a mark of every item encoded
@@ -44,10 +43,7 @@ pytestmark = pytest.mark.slow  # each process loads torch
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    settings = {"box_codec": "pixels", "coordinate_codec": "lat_lon"}
-    save_model(build_tiny(["a red block and a blue one, number 12"] * 20, seed=1, side=56, geovec=settings), folder)
-    return folder
+    return small_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def start(dataset: Path, tiny: Path, run: str, kill_at: int = 0) -> subprocess.Popen[str]:

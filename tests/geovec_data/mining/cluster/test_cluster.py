@@ -14,8 +14,7 @@ import pytest
 from geovec_data.errors import DataFault
 from geovec_data.mining.cluster.pool import Pool
 from geovec_data.mining.mine import MineConfig, run
-from geovec_train.load import save_model
-from geovec_train.tiny import build_tiny
+from tests.fixtures.encoders import small_tiny
 from tests.fixtures.handmade import painted
 from tests.fixtures.ray_cluster import NODE, started
 
@@ -27,10 +26,7 @@ NEAR = 1e-5
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    settings = {"box_codec": "pixels", "coordinate_codec": "lat_lon"}
-    save_model(build_tiny(["a red block and a blue one, number 12"] * 20, seed=1, side=56, geovec=settings), folder)
-    return folder
+    return small_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
