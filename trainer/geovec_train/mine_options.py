@@ -30,7 +30,12 @@ class MineOptions(BaseModel):
     policy: PolicyConfig = Field(default_factory=PolicyConfig, description="what is no negative although it is similar")
     search: SearchConfig = Field(default_factory=SearchConfig, description="how nearest candidates are found")
     batch: int = Field(32, ge=1, description="items per forward pass of the encoding")
-    workers: int = Field(2, ge=1, description="threads that decode images ahead of the encoder")
+    workers: int = Field(
+        0,
+        ge=0,
+        description="threads that decode images and prepare batches ahead of the device; 0: two, beside a GPU one a"
+        " core, at most eight",
+    )
 
     @model_validator(mode="before")
     @classmethod
