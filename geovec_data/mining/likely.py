@@ -14,7 +14,8 @@ from geovec_data.mining.items import Ints, Lists
 from geovec_data.mining.words import WordSets
 
 _CELLS = 1 << 16  # pairs looked at at once
-_SLACK = 1e-3  # of the bound, which is computed in 32 bits
+_SLACK = 1e-6  # for the rounding of jaccard times a size
+_NEVER = 255  # more bits than there are
 
 
 def likely_pairs(
@@ -35,10 +36,11 @@ def likely_pairs(
     """
     # one text more, without words, fills the boxes up
     bits, sizes = np.append(words.bits, np.uint64(0)), np.append(words.sizes, 0)
-    weight = (jaccard / (1.0 + jaccard) * sizes).astype(np.float32)
-    hidden = (sizes - np.bitwise_count(bits)).astype(np.float32)  # words that share a bit with another of the text
-    counts = np.bitwise_count(bits)
-    long = sizes >= least
+    # a text shares that many of its words with whatever is near, or all, of which those that have a bit in common
+    # with another of its words may not be seen
+    hidden = sizes - np.bitwise_count(bits)
+    fewest = np.clip(np.ceil(jaccard * sizes - hidden - _SLACK), 1, _NEVER - 1)
+    limit = np.where(sizes >= least, fewest, _NEVER).astype(np.uint8)
     item, group = block.candidates.item, block.group[block.candidates.row]
     limits = [(v.starts[k], v.starts[k + 1]) for v, k in ((own, item), (right, group))]
     wide = [int((end - begin).max(initial=0)) for begin, end in limits]
@@ -50,14 +52,8 @@ def likely_pairs(
             for v, (begin, end) in zip((own, right), limits, strict=True)
         )
         shared = np.bitwise_count(bits[a][:, :, None] & bits[b][:, None, :])
-        # at most the shared bits, and the hidden words of one of them, are shared words
-        needed = weight[a][:, :, None] + weight[b][:, None, :]
-        needed -= np.minimum(hidden[a][:, :, None], hidden[b][:, None, :])
-        likely = shared >= needed - np.float32(_SLACK)
-        likely |= shared == counts[a][:, :, None]
-        likely |= shared == counts[b][:, None, :]
-        likely &= long[a][:, :, None]
-        likely &= long[b][:, None, :]
+        likely = shared >= limit[a][:, :, None]
+        likely |= shared >= limit[b][:, None, :]
         candidate, one, other = np.nonzero(likely)
         found.append((candidate + top, a[candidate, one], b[candidate, other]))
     candidate, one, other = (np.concatenate(v) for v in zip(*found, strict=True))
