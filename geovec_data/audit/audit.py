@@ -64,7 +64,7 @@ def run(config: AuditConfig) -> dict[str, Any]:
         UserError: for a dataset, run, task or truth that is not there, or a run that cannot be audited.
     """
     dataset = Dataset(config.dataset)
-    folder = choose_run(dataset, config.run)
+    folder = choose_run(dataset, config.run, "run")
     if folder is None:
         raise UserError(
             f"dataset={config.dataset} has no finished mining run; make one with: geovec-data mine"

@@ -108,7 +108,7 @@ def test_another_box_of_the_scene_is_no_false_negative(tmp_path: Path) -> None:
     [
         ({"truths": ["clas"]}, "Did you mean 'class'"),
         ({"tasks": ["text_to_imag"]}, "Did you mean 'text_to_image'"),
-        ({"run": "defualt"}, "Did you mean 'default'"),
+        ({"run": "defualt"}, r"run=defualt: .* Did you mean 'default'"),
         ({"truths": ["osm"]}, "nothing of run 'default' can be audited"),
     ],
 )
