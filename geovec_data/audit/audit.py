@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from geovec_data.audit import curves, methods
+from geovec_data.audit.audited import Audited
 from geovec_data.audit.config import AuditConfig
 from geovec_data.audit.page import write
 from geovec_data.audit.truths import AUDITED, WITHHELD, Known, known
@@ -21,7 +21,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.config import PoolConfig
 from geovec_data.mining.facts import Facts
-from geovec_data.mining.items import Bools, Ints, Items
+from geovec_data.mining.items import Items
 from geovec_data.mining.plan import TaskPlan, plans
 from geovec_data.mining.policy_config import PolicyConfig
 from geovec_data.mining.runs import choose_run
@@ -31,27 +31,6 @@ from geovec_data.mining.words import Words
 from geovec_data.progress import bar
 
 SUMMARY, PAGE = "summary.json", "audit.html"
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """One task audited against one truth.
-
-    Attributes:
-        plan: the task.
-        known: the truth.
-        facts: what was found, as in the summary.
-        pool: its candidates.
-        false: which of them are false negatives.
-        ours: what the policy takes with the labels withheld.
-    """
-
-    plan: TaskPlan
-    known: Known
-    facts: dict[str, Any]
-    pool: methods.Pool
-    false: Bools
-    ours: Ints
 
 
 def run(config: AuditConfig) -> dict[str, Any]:

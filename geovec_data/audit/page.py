@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from geovec_data.audit.audited import Audited
 from geovec_data.audit.chart import curves_chart
 from geovec_data.audit.words import NAMES, SHOWN, said, sentence
 from geovec_data.dataset import Dataset
 from geovec_data.mining.items import Ints
 from geovec_data.report.gallery import Mark, Pictures
-
-if TYPE_CHECKING:
-    from geovec_data.audit.audit import Audited
 
 REPORT = Path(__file__).parent.parent / "report"
 _SHOWN = {"mean_similarity": "mean similarity of the negatives", "near_share": "share within 0.95 of the positive"}
