@@ -100,7 +100,9 @@ def build_index(files: tuple[Path, ...], work: Path, within: Bounds | None = Non
                 }
             )
     try:
-        with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work / "spill"), "threads": 2}) as db:
+        with duckdb.connect(
+            config={"memory_limit": "512MB", "temp_directory": str(work / "spill"), "threads": 2}
+        ) as db:
             db.execute("SET enable_progress_bar = false")  # it would be drawn into the command's output
             rows = pa.RecordBatchReader.from_batches(_SCHEMA, pq.ParquetFile(raw).iter_batches(BATCH))
             db.register("raw", rows)  # not by its path: a folder's name may hold letters that are a pattern to DuckDB
