@@ -61,7 +61,7 @@ class Dataset:
 
         con = duckdb.connect(":memory:")
         con.execute(f"SET memory_limit='{memory_limit}'")
-        con.execute("SET preserve_insertion_order=true")
+        con.execute("SET preserve_insertion_order=true; SET enable_progress_bar=false")
         if threads:
             con.execute(f"SET threads={threads}")
         for table in BUILD_TABLES:

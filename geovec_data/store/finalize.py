@@ -84,7 +84,9 @@ def finalize(
     con = duckdb.connect(":memory:")
     try:
         con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={threads}; SET preserve_insertion_order=false")
-        con.execute("SET enable_external_file_cache=false")  # files that were just written are in the page cache
+        con.execute(
+            "SET enable_progress_bar=false; SET enable_external_file_cache=false"
+        )  # files that were just written are in the page cache
         con.execute(f"SET temp_directory='{quoted(spill)}'; SET max_temp_directory_size='{SPILL_LIMIT}'")
         shards: list[Shard] = []
         copies = find_copies(con, staging, units, dedup)

@@ -136,3 +136,14 @@ def test_texts_that_became_equal_are_no_negatives_of_each_other() -> None:
     found = told_apart(masks, ["q", "r", "q"], ["left", "right", "left", "right"])
     assert found.forward.tolist() == [[True, True, False, True], [True, True, True, False], [False, True, True, True]]
     assert found.backward.tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+
+
+def test_a_caption_beside_the_asked_one_may_name_a_direction() -> None:
+    said = {0: (Segment.of_image("a"),), 1: (Segment.of_text("a pond"),), 2: (Segment.of_text("a pond on the left"),)}
+    turns = Turns(lambda _: (8, 8), said.__getitem__, lambda _: "a", follow=False)
+    drawn = set()
+    for seed in range(20):
+        turns.draw(np.random.default_rng(seed), [(0, 1, "Find it.")], [0, 1, 2])
+        drawn.add(turns.of("a"))
+        assert turns.show(2) == said[2]
+    assert len(drawn) > 1

@@ -78,9 +78,15 @@ class Turns:
         return may if may == EVERY or (homes == images and len(images) == 1) else _NONE
 
     def show(self, item: int) -> Segments:
-        """Return an item as it is right for the turned pictures."""
+        """Return an item as it is right for the turned pictures; without `follow` as it is.
+
+        A caption of a turned picture that no example of the batch asks for can name a direction all the same: the
+        mask has it for right, and nothing else is asked of it.
+        """
         segments = self._segments(item)
-        return turned_segments(segments, self.of, self._size, self._home(item)) if self._turn else segments
+        if not self._follow or not self._turn:
+            return segments
+        return turned_segments(segments, self.of, self._size, self._home(item))
 
     def size(self, image: str) -> Size:
         """Return (width, height) of a picture as it is turned."""
