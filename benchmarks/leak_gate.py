@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.measure import machine, save
-from geovec_data.near import LEFT, MAX_BITS, MIN_CONTRAST, MIN_SCORE, RIGHT, SIDE, near_pairs
+from geovec_data.near import MAX_BITS, MIN_CONTRAST, MIN_SCORE
 from geovec_data.near.confirm import window_scores
 from geovec_data.near.look import FRAMES, coefficients, frame_hashes, turned
-from geovec_data.near.search import Candidates, window_hashes
+from geovec_data.near.pairs import near_pairs
+from geovec_data.near.search import LEFT, RIGHT, Candidates, window_hashes
+from geovec_data.phash import SIDE
 from tests.fixtures.copies import COPIES, chips, look
 
 HERE = Path(__file__).parent

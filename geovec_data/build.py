@@ -11,14 +11,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from geovec_data.engines.local import cool_down, warm_up
 from geovec_data.errors import DataFault, ResourceFault, UserError
+from geovec_data.forking import cool_down, warm_up, workers_or_cores
 from geovec_data.ids import digest
 from geovec_data.jobs import Part, prepare, units_of
 from geovec_data.leaks.words import leak_lines
 from geovec_data.plan import forget, pending, same_content
 from geovec_data.progress import bar, say
-from geovec_data.readers import get_reader
 from geovec_data.recipe import BuildConfig
 from geovec_data.store.journal import Journal, UnitRecord
 from geovec_data.store.lock import exclusive
@@ -38,8 +37,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
         ResourceFault: disk full; the finished units stay.
     """
     started = time.monotonic()
-    if config.engine == "local" and not config.dry_run:
-        warm_up(config.workers, sorted({m for c in config.corpora for m in get_reader(c.reader.name).modules}))
+    warm_up(config)
     parts = prepare(config)
     if config.dry_run:
         from geovec_data.dry_run import rehearse
@@ -54,7 +52,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
 
 
 def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
-    from geovec_data.engines import engine, workers_or_cores
+    from geovec_data.engines import engine
 
     out, staging = config.out, config.out / "staging"
     jobs = {p.name: p.job for p in parts}

@@ -47,10 +47,14 @@ def _describe(arguments: list[str]) -> Summary:
 
 
 def _build(arguments: list[str]) -> Summary:
-    from geovec_data.build import run
     from geovec_data.compose import load_build
+    from geovec_data.forking import warm_up
 
-    return run(load_build(arguments, "geovec-data build"))
+    config = load_build(arguments, "geovec-data build")
+    warm_up(config)  # what the workers need loads in one process, what the build needs here, at the same time
+    from geovec_data.build import run
+
+    return run(config)
 
 
 def _stats(arguments: list[str]) -> Summary:

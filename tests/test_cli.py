@@ -131,6 +131,7 @@ def test_interrupt_says_how_to_continue(tmp_path: Path) -> None:
         f"source.root={root}",
         f"out={out}",
         "workers=2",
+        "units=200",  # of two images each: many moments to be interrupted at
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
     while process.poll() is None and not any(out.glob("staging/*/unit.json")):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from geovec_data.engines.worker import Process, workers_or_cores
+from geovec_data.engines.worker import Process
 
-__all__ = ["Process", "engine", "workers_or_cores"]
+__all__ = ["Process", "engine"]
 
 
 def engine(name: str, address: str | None = None) -> Process:

@@ -9,15 +9,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context
 from queue import SimpleQueue
 
-from geovec_data.engines.worker import Action, Done, Workers, workers_or_cores
+from geovec_data.engines.worker import Action, Done, Workers
 from geovec_data.errors import ResourceFault
+from geovec_data.forking import PRELOADED, workers_or_cores
 from geovec_data.store.journal import UnitRecord
 from geovec_data.unit import Job, Unit
-
-PRELOADED = ["geovec_data.unit", "geovec_data.checks", "geovec_data.engines.local", "geovec_data.tasks", "PIL.Image"]
 
 _GARBAGE = 50_000  # rows wait in lists until a unit is whole: nothing that the collector could free
 
@@ -48,23 +47,6 @@ def _die_with(parent: int) -> None:
 def _do(action: Action, unit: Unit) -> UnitRecord | str:
     assert _workers is not None
     return _workers.do(action, unit)
-
-
-def warm_up(workers: int, modules: Sequence[str] = ()) -> None:
-    """Begin to load what workers need in the process they are forked from, while the build lists its corpora.
-
-    Args:
-        workers: as in `process`.
-        modules: what the corpora's readers need besides (`Reader.modules`).
-    """
-    if workers_or_cores(workers) > 1:
-        get_context("forkserver").set_forkserver_preload([*PRELOADED, *modules])
-        forkserver.ensure_running()
-
-
-def cool_down() -> None:
-    """End the process that workers are forked from: it holds all that they loaded, and the final stage needs none."""
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # no public way; one that is asked for again starts
 
 
 def process(jobs: Mapping[str, Job], units: Sequence[Unit], workers: int, action: Action) -> Iterator[Done]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -27,8 +26,3 @@ class Workers:
         if worker is None:
             worker = self._made[unit.corpus] = UnitWorker(self._jobs[unit.corpus])
         return worker.run(unit) if action == "run" else worker.content(unit)
-
-
-def workers_or_cores(workers: int) -> int:
-    """Return `workers`, or the number of cores this process may use when it is 0."""
-    return workers or len(os.sched_getaffinity(0))

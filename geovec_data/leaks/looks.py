@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from geovec_data import arrow
 from geovec_data.leaks.found import add_pairs
-from geovec_data.near import LEFT, RIGHT, SIDE, near_pairs
+from geovec_data.near.pairs import near_pairs
+from geovec_data.near.search import LEFT, RIGHT
+from geovec_data.phash import SIDE
 from geovec_data.store.staging import mapped
 
 

@@ -1,7 +1,11 @@
-"""Near-duplicate images, for the leak gate and for deduplication: `near_pairs` over thumbnails of 32 × 32 pixels."""
+"""Near-duplicate images, for the leak gate and for deduplication: `pairs.near_pairs` over thumbnails of 32 × 32 pixels.
 
-from geovec_data.near.pairs import MAX_BITS, MIN_CONTRAST, MIN_SCORE, NearPairs, near_pairs
-from geovec_data.near.search import LEFT, RIGHT
-from geovec_data.phash import SIDE, thumbnail
+The thresholds stand here by themselves: options name them, and reading options must not load numpy.
+"""
 
-__all__ = ["LEFT", "MAX_BITS", "MIN_CONTRAST", "MIN_SCORE", "RIGHT", "SIDE", "NearPairs", "near_pairs", "thumbnail"]
+MAX_BITS = 14
+"""Bits of 63 in which a hash may differ from a window's to be looked at closer."""
+MIN_SCORE = 0.9
+"""Concordance of the registered thumbnails from which two images are near-duplicates."""
+MIN_CONTRAST = 1.0
+"""Standard deviation of a thumbnail, in grey levels, below which an image is too flat to be told from another."""

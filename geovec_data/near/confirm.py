@@ -13,7 +13,7 @@ from geovec_data.near.look import COMPARED, FRAMES, concordance, turned, weighte
 from geovec_data.near.search import Candidates
 from geovec_data.near.windows import MOST, Floats, Ints, coarse_lines, coarse_windows, index, operators
 
-CHUNK = 256
+CHUNK = 512  # pairs; fewer leave two threads waiting for each other, more leave the cache
 ROUNDS = ((2, 0.25), (1, 0.6), (1, 0.6))
 """Steps that a round moves a window's edges by, and the score below which a pair is not worth the round.
 
@@ -26,14 +26,19 @@ _MOVES = np.array([(a, b) for a in (0, -1, 1) for b in (0, -1, 1)])
 def whole_scores(coefs: Floats, pairs: Candidates, threads: int) -> Floats:
     """Compare whole images, pair by pair: coefficients (n, COMPARED, COMPARED) → scores (pairs,), at most 1."""
 
-    def score(start: int) -> Floats:
-        part = slice(start, start + CHUNK)
+    def score(part: Ints) -> Floats:
         return concordance(weighted(coefs[pairs.base[part]]), _wanted(coefs, pairs, part))
 
-    return _in_chunks(score, len(pairs.base), threads)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(score, _chunks(np.arange(len(pairs.base)))))
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
-def _wanted(coefs: Floats, pairs: Candidates, part: slice) -> Floats:
+def _chunks(rows: Ints) -> list[Ints]:
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+
+
+def _wanted(coefs: Floats, pairs: Candidates, part: Ints) -> Floats:
     """Return the weighted coefficients of `other` in the frame in which it is like `base`."""
     out = np.empty((len(pairs.base[part]), COMPARED * COMPARED), dtype=np.float32)
     for f in range(FRAMES):
@@ -43,41 +48,32 @@ def _wanted(coefs: Floats, pairs: Candidates, part: slice) -> Floats:
     return out
 
 
-def _in_chunks(score: Callable[[int], Floats], n: int, threads: int) -> Floats:
-    with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(score, range(0, n, CHUNK)))
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
-
-
 def window_scores(thumbs: NDArray[np.uint8], coefs: Floats, pairs: Candidates, threads: int) -> Floats:
     """Correlate `other` with the best window of `base` near the candidate's own; returns scores (pairs,).
 
-    Start and end of the window are moved by two steps, then by one, along rows and columns in turn.
+    Start and end of the window are moved by two steps, then by one, along rows and columns in turn. Every round looks
+    at the pairs that are left alone: few, so that they are gathered anew.
     """
+    lines = coarse_lines()[coarse_windows()[pairs.window]]
+    rows, columns = lines[:, 0], lines[:, 1]
+    best = np.zeros(len(rows), dtype=np.float32)
 
-    def score(start: int) -> Floats:
-        part = slice(start, start + CHUNK)
-        pixels = thumbs[pairs.base[part]].astype(np.float32)
-        line = coarse_lines()[coarse_windows()[pairs.window[part]]]
-        return _registered(pixels, _wanted(coefs, pairs, part), line[:, 0], line[:, 1])
+    def first(part: Ints) -> None:
+        pixels, wanted = thumbs[pairs.base[part]].astype(np.float32), _wanted(coefs, pairs, part)
+        best[part] = _score(_cut_rows(np.matmul(pixels, _crossed(columns[part])), rows[part]), wanted)
 
-    return _in_chunks(score, len(pairs.base), threads)
-
-
-def _registered(pixels: Floats, wanted: Floats, rows: Ints, columns: Ints) -> Floats:
-    """Register windows; `rows` and `columns` are (pairs, 2) starts and ends in steps."""
-    best = _score(np.matmul(np.matmul(_lines(rows), pixels), _crossed(columns)), wanted)
-    left, top = np.arange(len(best)), best
-    for step, hopeless in ROUNDS:
-        stay = top > hopeless
-        left, pixels, wanted, top = left[stay], pixels[stay], wanted[stay], top[stay]
-        rows, columns = rows[stay], columns[stay]
+    def again(step: int, part: Ints) -> None:
+        pixels, wanted = thumbs[pairs.base[part]].astype(np.float32), _wanted(coefs, pairs, part)
         # what does not move is multiplied once
-        across = np.matmul(pixels, _crossed(columns))
-        rows, top = _moved(partial(_cut_rows, across), wanted, rows, step, top)
-        along = np.matmul(_lines(rows), pixels)
-        columns, top = _moved(partial(_cut_columns, along), wanted, columns, step, top)
-        best[left] = top
+        across = np.matmul(pixels, _crossed(columns[part]))
+        rows[part], top = _moved(partial(_cut_rows, across), wanted, rows[part], step, best[part])
+        along = np.matmul(_lines(rows[part]), pixels)
+        columns[part], best[part] = _moved(partial(_cut_columns, along), wanted, columns[part], step, top)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(first, _chunks(np.arange(len(best)))))
+        for step, hopeless in ROUNDS:
+            list(pool.map(partial(again, step), _chunks(np.flatnonzero(best > hopeless))))
     return best
 
 

@@ -14,18 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
+from geovec_data.near import MAX_BITS, MIN_CONTRAST, MIN_SCORE
 from geovec_data.near.confirm import whole_scores, window_scores
 from geovec_data.near.look import FRAMES, Hashes, coefficients, frame_hashes, turned
 from geovec_data.near.search import LEFT, RIGHT, Candidates, candidates
 from geovec_data.near.windows import Floats, Ints
 from geovec_data.phash import SIDE
 
-MAX_BITS = 14
-"""Bits of 63 in which a hash may differ from a window's to be looked at closer."""
-MIN_SCORE = 0.9
-"""Concordance of the registered thumbnails from which two images are near-duplicates."""
-MIN_CONTRAST = 1.0
-"""Standard deviation of a thumbnail, in grey levels, below which an image is too flat to be told from another."""
 BLOCK = 1 << 16  # pairs in memory at a time
 _PART = 1 << 10  # thumbnails turned into floats at a time
 _NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))

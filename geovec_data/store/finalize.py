@@ -95,8 +95,8 @@ def finalize(
         stays = rows_that_stay(con, staging, units, near.gone)
         disk = _Flusher(fresh)
         shards += disk.add(write_images(fresh, staging, units, copies))
-        for table in KEYS:
-            shards += disk.add(_merge(con, fresh, staging, units, table, stays.get(table)))
+        for merged_ in _merged_tables(con, fresh, staging, units, stays, threads):
+            shards += disk.add(merged_)
         shards += disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
         for table in ("images", "rejects", *KEYS):
             view(con, fresh, shards, table)
@@ -153,6 +153,19 @@ class _Flusher:
     def _flush(file: Path) -> None:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
+
+
+def _merged_tables(
+    con: duckdb.DuckDBPyConnection,
+    fresh: Path,
+    staging: Path,
+    units: list[UnitRecord],
+    stays: Mapping[str, str],
+    threads: int,
+) -> Iterator[list[Shard]]:
+    """Merge the tables, side by side where DuckDB is not asked which rows stay; yields their shards in order."""
+    with ThreadPoolExecutor(1 if stays else threads) as pool:
+        yield from pool.map(lambda table: _merge(con, fresh, staging, units, table, stays.get(table)), KEYS)
 
 
 def _merge(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geovec_data.dedup.near import settle
-from geovec_data.near import NearPairs
+from geovec_data.near.pairs import NearPairs
 from geovec_data.recipe_files import find_recipe
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from geovec_data.near import LEFT, RIGHT, SIDE, near_pairs, thumbnail
 from geovec_data.near.look import COMPARED, FRAMES, coefficients, frame_hashes, turned
-from geovec_data.near.search import candidates
+from geovec_data.near.pairs import near_pairs
+from geovec_data.near.search import LEFT, RIGHT, candidates
 from geovec_data.near.windows import MOST, STEP, index, operator, operators
+from geovec_data.phash import SIDE, thumbnail
 from tests.fixtures.photo import photo
 
 COPIES = 60

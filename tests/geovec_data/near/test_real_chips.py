@@ -14,7 +14,8 @@ from PIL import Image
 
 from geovec_data.georef import Embedded, place
 from geovec_data.leaks.ground import on_earth
-from geovec_data.near import LEFT, RIGHT, near_pairs
+from geovec_data.near.pairs import near_pairs
+from geovec_data.near.search import LEFT, RIGHT
 from geovec_data.rows import wkb_polygon
 from tests.fixtures.copies import COPIES, chips, look
 
