@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,9 @@ def test_interrupt_says_how_to_continue(tmp_path: Path) -> None:
         "workers=2",
         "units=200",  # of two images each: many moments to be interrupted at
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+    # a suite that runs in the background has SIGINT ignored, and hands that down
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard)
     while process.poll() is None and not any(out.glob("staging/*/unit.json")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
