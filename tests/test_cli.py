@@ -134,9 +134,9 @@ def test_interrupt_says_how_to_continue(tmp_path: Path) -> None:
         "workers=2",
         "units=200",  # of two images each: many moments to be interrupted at
     ]
-    # a suite that runs in the background has SIGINT ignored, and hands that down
+    # a suite that runs in the background has SIGINT ignored, and hands that down; resetting it takes no lock
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ, preexec_fn=heard)  # noqa: PLW1509
     while process.poll() is None and not any(out.glob("staging/*/unit.json")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
