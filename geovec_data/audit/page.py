@@ -15,42 +15,29 @@ from geovec_data.audit.words import NAMES, SHOWN, said, sentence
 from geovec_data.dataset import Dataset
 from geovec_data.mining.items import Ints
 from geovec_data.report.gallery import Mark, Pictures
+from geovec_data.report.html import environment, style, write_page
 
-REPORT = Path(__file__).parent.parent / "report"
 _SHOWN = {"mean_similarity": "mean similarity of the negatives", "near_share": "share within 0.95 of the positive"}
 
 
 def write(dataset: Dataset, summary: dict[str, Any], audited: Sequence[Audited], worst: int, out: Path) -> Path:
     """Write the page and return its file."""
-    import jinja2
-
     pictures = Pictures(dataset.images.get)
     sections = [_section(dataset, a, summary["k"], worst, pictures) for a in audited]
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = environment(Path(__file__).parent)
     env.filters["said"] = said
-    style = (REPORT / "style.css").read_text(encoding="utf-8") + (Path(__file__).parent / "audit.css").read_text(
-        "utf-8"
-    )
+    own = (Path(__file__).parent / "audit.css").read_text(encoding="utf-8")
     html = env.get_template("page.html").render(
         summary=summary,
         name=dataset.path.resolve().name,
         title=str(dataset.manifest.recipe.get("title") or dataset.path.resolve().name),
         credits=[(s.title, s.attribution) for s in dataset.manifest.sources],
         sections=sections,
-        style=Markup(style),
+        style=Markup(style() + own),
         pictures=pictures.definitions(),
         names=NAMES,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(out.name + ".tmp")
-    aside.write_text(html, encoding="utf-8")
-    aside.replace(out)
+    write_page(out, html)
     return out
 
 

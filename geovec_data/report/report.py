@@ -17,6 +17,7 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.report.config import ReportConfig
 from geovec_data.report.gallery import Pictures
+from geovec_data.report.html import environment, style, write_page
 from geovec_data.report.page import Page
 
 
@@ -29,8 +30,6 @@ def run(config: ReportConfig) -> dict[str, Any]:
     Raises:
         UserError: for a dataset, model folder, mining run or scores file that is not there or unreadable.
     """
-    import jinja2
-
     dataset = Dataset(config.dataset)
     if config.model is not None and not config.model.is_dir():
         raise UserError(f"model={config.model}: no such directory. Give the out= folder of a geovec-train run")
@@ -44,21 +43,11 @@ def run(config: ReportConfig) -> dict[str, Any]:
         values = page.values()
     finally:
         con.close()
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8"))
+    env = environment(Path(__file__).parent)
     env.filters["web"] = web_address
     env.filters["unhashed"] = lambda text: re.sub(r"sha256:([0-9a-f]{12})[0-9a-f]{52}", r"sha256:\1…", text)
-    html = env.get_template("template.html").render(**values, style=style, pictures=pictures.definitions())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(out.name + ".tmp")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(out)
+    html = env.get_template("template.html").render(**values, style=Markup(style()), pictures=pictures.definitions())
+    write_page(out, html)
     size = out.stat().st_size
     human = [
         f"report: {out} ({size / 1e6:.1f} MB, one file; open it in a browser)",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-import geovec_data
 from geovec_data.dataset import Dataset
 from geovec_data.report.gallery import Mark, Pictures
+from geovec_data.report.html import environment, style, write_page
 from geovec_train.metrics import Ranks, hit_at
 from geovec_train.pools import Pool
 from geovec_train.ranking import Vectors
@@ -19,7 +19,6 @@ from geovec_train.ranking import Vectors
 FILE = "examples.html"
 FIRST = 3  # candidates shown of a query
 EACH = 3  # successes and failures shown of a task
-_STYLE = Path(geovec_data.__file__).parent / "report" / "style.css"
 
 
 class Showcase:
@@ -94,22 +93,15 @@ class Showcase:
 
     def write(self, folder: Path, facts: dict[str, Any]) -> None:
         """Write the page, whole or not at all; `facts` are those of ``scores.json``."""
-        import jinja2
-
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        html = (
+            environment(Path(__file__).parent)
+            .get_template("showcase.html")
+            .render(
+                facts=facts,
+                sections=self._sections,
+                style=Markup(style()),
+                pictures=self._pictures.definitions(),
+                credits=[(s.title, s.attribution) for s in self._dataset.manifest.sources],
+            )
         )
-        html = environment.get_template("showcase.html").render(
-            facts=facts,
-            sections=self._sections,
-            style=Markup(_STYLE.read_text(encoding="utf-8")),
-            pictures=self._pictures.definitions(),
-            credits=[(s.title, s.attribution) for s in self._dataset.manifest.sources],
-        )
-        temporary = folder / f"{FILE}.tmp"
-        temporary.write_text(html, encoding="utf-8")
-        temporary.replace(folder / FILE)
+        write_page(folder / FILE, html)
