@@ -39,7 +39,7 @@ golden: $(VENV)/.installed
 	$(BIN)/python -m tests.recipes.statistics
 
 docs: $(VENV)/.installed
-	$(BIN)/python -m geovec_data.recipe_docs docs/recipes.md
+	$(BIN)/python -m geovec_data.recipe.docs docs/recipes.md
 
 schemas: $(VENV)/.installed
 	$(BIN)/python -m geovec_data.schema_files schemas

@@ -133,8 +133,8 @@ def _annotate(corpus: Path, records: list[dict[str, Any]]) -> None:
 
 def _tiny(dataset: Path, folder: Path) -> None:
     from geovec_data.dataset import Dataset
-    from geovec_train.load import save_model
-    from geovec_train.tiny import build_tiny
+    from geovec_train.models.load import save_model
+    from geovec_train.models.tiny import build_tiny
 
     column = Dataset(dataset).read("items", ["segments"]).column(0)
     texts = [s["text"] for row in column.to_pylist() for s in row if s["text"]]

@@ -31,12 +31,12 @@ import numpy as np
 from benchmarks.measure import machine, save
 from benchmarks.phase_correlation import View, phase_correlation
 from geovec_data.align import Estimate, borrowed, estimate, nearest
-from geovec_data.georef import place
-from geovec_data.readers.imagery import Imagery
-from geovec_data.readers.osm_alignment import Aligner, Shot, cell_of
-from geovec_data.readers.osm_options import RasterOsmOptions
-from geovec_data.readers.osm_scenes import OsmScenes
-from geovec_data.readers.raster_file import header, opened
+from geovec_data.osm.scene.alignment import Aligner, Shot, cell_of
+from geovec_data.osm.scene.options import RasterOsmOptions
+from geovec_data.osm.scene.scenes import OsmScenes
+from geovec_data.rasters.file import header, opened
+from geovec_data.rasters.georef import place
+from geovec_data.rasters.imagery import Imagery
 
 ROOT = Path(__file__).parent.parent
 LARGEST = 6.0  # metres

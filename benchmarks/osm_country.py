@@ -28,7 +28,7 @@ EVERY = 100  # nodes a building
 INDEX = """
 import sys, tempfile
 from pathlib import Path
-from geovec_data.readers.osm_index import open_index
+from geovec_data.osm.labels.index import open_index
 with tempfile.TemporaryDirectory(dir=sys.argv[2]) as cache:
     print(open_index(Path(sys.argv[1]), Path(cache)).count)
 """

@@ -28,8 +28,8 @@ def build(folder: Path, count: int) -> None:
     import numpy as np
     import shapely
 
-    from geovec_data.readers import osm_index_build
-    from geovec_data.readers.osm_labels import Feature
+    from geovec_data.osm.labels import index_build as osm_index_build
+    from geovec_data.osm.labels.feature import Feature
 
     rng = np.random.default_rng(4)
 
@@ -48,7 +48,7 @@ def build(folder: Path, count: int) -> None:
 
 def join(folder: Path, chips: int) -> None:
     """Ask for every chip's features; print how many pairs there were."""
-    from geovec_data.readers.osm_index import LabelIndex
+    from geovec_data.osm.labels.index import LabelIndex
 
     index = LabelIndex(folder, folder)
     side = math.ceil(chips**0.5)

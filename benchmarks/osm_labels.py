@@ -29,7 +29,8 @@ path, box, keys = sys.argv[1], tuple(map(float, sys.argv[2].split(","))), json.l
 OURS = """
 from pathlib import Path
 from collections import Counter
-from geovec_data.readers.osm_labels import Tally, features
+from geovec_data.osm.labels.feature import Tally
+from geovec_data.osm.labels.label_files import features
 found = list(features(Path(path), Tally(), None, box))
 print(json.dumps(Counter(f.form for f in found if f.geometry is not None)))
 """

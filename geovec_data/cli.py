@@ -32,7 +32,7 @@ exit codes: 0 well · 1 a check of the data failed · 2 a mistake in the call ·
 
 
 def _list(arguments: list[str]) -> Summary:
-    from geovec_data.describe import list_recipes
+    from geovec_data.recipe.describe import list_recipes
 
     if arguments:
         raise UserError("geovec-data list takes no options")
@@ -40,19 +40,19 @@ def _list(arguments: list[str]) -> Summary:
 
 
 def _describe(arguments: list[str]) -> Summary:
-    from geovec_data.describe import DescribeConfig, describe
     from geovec_data.options import load
+    from geovec_data.recipe.describe import DescribeConfig, describe
 
     return describe(load(DescribeConfig, arguments, "geovec-data describe"))
 
 
 def _build(arguments: list[str]) -> Summary:
-    from geovec_data.compose import load_build
-    from geovec_data.forking import warm_up
+    from geovec_data.build.forking import warm_up
+    from geovec_data.recipe.compose import load_build
 
     config = load_build(arguments, "geovec-data build")
     warm_up(config)  # what the workers need loads in one process, what the build needs here, at the same time
-    from geovec_data.build import run
+    from geovec_data.build.build import run
 
     return run(config)
 

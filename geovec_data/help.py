@@ -23,7 +23,7 @@ EXAMPLES = {
 
 def _model(name: str) -> type[BaseModel] | None:
     if name == "build":
-        from geovec_data.recipe import BuildOptions
+        from geovec_data.recipe.recipe import BuildOptions
 
         return BuildOptions
     if name == "mine":
@@ -51,7 +51,7 @@ def _model(name: str) -> type[BaseModel] | None:
 
         return VerifyConfig
     if name == "describe":
-        from geovec_data.describe import DescribeConfig
+        from geovec_data.recipe.describe import DescribeConfig
 
         return DescribeConfig
     return None

@@ -286,7 +286,7 @@ class Reject:
         corpus: recipe name.
         path: source-relative path of the offending file or record.
         stage: ``read``, ``check``, ``task`` or ``final``.
-        code: a word from `geovec_data.ledger.CODES`.
+        code: a word from `geovec_data.build.ledger.CODES`.
         detail: one sentence that names the values found.
         level: ``scene``, ``region`` or ``text``: what was lost with it.
     """

@@ -12,10 +12,10 @@ from typing import Any
 
 from PIL import Image
 
-from geovec_data import images
-from geovec_data.boxes import BoxCodec, box_codec
-from geovec_data.geo import CoordinateCodec, coordinate_codec
+from geovec_data.geometry.boxes import BoxCodec, box_codec
+from geovec_data.geometry.geo import CoordinateCodec, coordinate_codec
 from geovec_data.records import Segments
+from geovec_data.untrusted import images
 
 MAX_PIXELS = 2**28  # the checks' own limit; a dataset holds nothing larger unless its recipe raised it
 

@@ -96,7 +96,7 @@ def test_every_option_has_a_description() -> None:
     from geovec_data.help import _model
     from geovec_data.options import help_lines
     from geovec_train.config import TrainConfig
-    from geovec_train.evaluate import EvalConfig
+    from geovec_train.evaluation.evaluate import EvalConfig
 
     models = [m for m in map(_model, ("build", "mine", "report", "stats", "verify", "describe")) if m]
     for model in [*models, TrainConfig, EvalConfig]:

@@ -52,7 +52,9 @@ def test_mine_train_eval_and_report_run_without_geospatial_packages(tmp_path: Pa
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("module", ["geovec_data.cli", "geovec_data.build", "geovec_data.recipe", "geovec_data.unit"])
+@pytest.mark.parametrize(
+    "module", ["geovec_data.cli", "geovec_data.build.build", "geovec_data.recipe.recipe", "geovec_data.build.unit"]
+)
 def test_commands_start_light(module: str) -> None:
     watched = (*HEAVY, "torch", "pandas", "sklearn", "duckdb")
     code = f"import sys, {module}; print([m for m in {watched!r} if sys.modules.get(m)])"

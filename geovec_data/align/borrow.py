@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from geovec_data.align.estimate import MAX_ERROR, Estimate
-from geovec_data.geo import EARTH_RADIUS_M, distance_m
+from geovec_data.geometry.geo import EARTH_RADIUS_M, distance_m
 
 NEAR = 500.0
 """Metres within which images of one source are taken to share their offset, if they agree."""

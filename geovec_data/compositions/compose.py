@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from geovec_data import ids
+from geovec_data.build.rows import Columns, segment_rows
 from geovec_data.compositions.derive import derive
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.compositions.phrases import Change, phrase
 from geovec_data.compositions.proof import prove
 from geovec_data.records import Segment
-from geovec_data.rows import Columns, segment_rows
 from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import BATCH_ROWS, stream, view
 from geovec_data.store.writer import write_stream

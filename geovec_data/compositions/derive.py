@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geovec_data.chips import PARTLY_SHOWN
+from geovec_data.build.chips import PARTLY_SHOWN
 from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
 
 if TYPE_CHECKING:

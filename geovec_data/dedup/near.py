@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from geovec_data.dedup.exact import Copies
 from geovec_data.dedup.options import DedupOptions
-from geovec_data.images import decode_gray, open_image
 from geovec_data.near.pairs import NearPairs, near_pairs
 from geovec_data.phash import SIDE, thumbnail
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.sql import staged
 from geovec_data.store.staging import staged_name
+from geovec_data.untrusted.images import decode_gray, open_image
 
 Ints = NDArray[np.int64]
 Name = tuple[str, str]  # corpus and key

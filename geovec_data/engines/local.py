@@ -12,11 +12,11 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from queue import SimpleQueue
 
+from geovec_data.build.forking import PRELOADED, workers_or_cores
+from geovec_data.build.unit import Job, Unit
 from geovec_data.engines.worker import Action, Done, Workers
 from geovec_data.errors import ResourceFault
-from geovec_data.forking import PRELOADED, workers_or_cores
 from geovec_data.store.journal import UnitRecord
-from geovec_data.unit import Job, Unit
 
 _GARBAGE = 50_000  # rows wait in lists until a unit is whole: nothing that the collector could free
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from geovec_data.build.unit import Job, Unit
 from geovec_data.engines.cluster import connected, ray_module
 from geovec_data.engines.worker import Action, Done, Workers
 from geovec_data.errors import ResourceFault, UserError
 from geovec_data.ids import digest
 from geovec_data.progress import say
 from geovec_data.store.journal import UnitRecord
-from geovec_data.unit import Job, Unit
 
 RETRIES = 5  # of a unit whose machine or process died
 QUEUED = 2  # tasks waiting for each core: enough to keep it busy, few enough to keep units off the wire until due

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from geovec_data.build.unit import Job, Unit, UnitWorker
 from geovec_data.store.journal import UnitRecord
-from geovec_data.unit import Job, Unit, UnitWorker
 
 Action = Literal["run", "content"]
 Done = tuple[Unit, UnitRecord | str]

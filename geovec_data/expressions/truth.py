@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from geovec_data.boxes import area as box_area
 from geovec_data.expressions import model as m
 from geovec_data.expressions.colour import LOOK_ALIKES
+from geovec_data.geometry.boxes import area as box_area
 from geovec_data.records import Region
 
 Truth = npt.NDArray[np.int8]

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geovec_data.build.forking import workers_or_cores
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
-from geovec_data.forking import workers_or_cores
 from geovec_data.mining.cache import Key
 from geovec_data.mining.encoder import Card, Encoder
 from geovec_data.mining.feed import Feed

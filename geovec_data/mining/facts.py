@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geovec_data.dataset import Dataset
-from geovec_data.geo import distance_m
+from geovec_data.geometry.geo import distance_m
 from geovec_data.mining.classes import Classes
 from geovec_data.mining.items import NONE, Ints, Items
 

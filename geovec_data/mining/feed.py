@@ -23,11 +23,11 @@ from PIL import Image
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
-from geovec_data.images import BadImage
 from geovec_data.mining.cache import Key
 from geovec_data.mining.encoder import Encoder
 from geovec_data.mining.model_folder import first_line
 from geovec_data.render import Codecs, decode_image, parts
+from geovec_data.untrusted.images import BadImage
 
 Parts = list[tuple[str, str]]
 Batch = tuple[list[str], Any]

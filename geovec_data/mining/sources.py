@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from geovec_data.geo import EARTH_RADIUS_M
+from geovec_data.geometry.geo import EARTH_RADIUS_M
 from geovec_data.mining.block import Candidates, Floats
 from geovec_data.mining.chance import splitmix
 from geovec_data.mining.items import NONE, Bools, Ints, Lists

@@ -15,7 +15,7 @@ SPLIT_NAMES = {
 
 
 class BadCell(Exception):
-    """A cell that cannot be understood; `code` is a word from `geovec_data.ledger.CODES`."""
+    """A cell that cannot be understood; `code` is a word from `geovec_data.build.ledger.CODES`."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

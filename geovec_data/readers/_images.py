@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from geovec_data import georef
-from geovec_data.checks import CheckOptions
+from geovec_data.build.checks import CheckOptions
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference
-from geovec_data.images import EXTENSIONS, BadImage, confine, is_inside, open_image, read_bytes
+from geovec_data.rasters import georef
+from geovec_data.rasters.georef import NoGeoreference
 from geovec_data.records import Scene
+from geovec_data.untrusted.images import EXTENSIONS, BadImage, confine, is_inside, open_image, read_bytes
 
 
 class ImageFolders:
@@ -84,8 +84,8 @@ def placed(path: Path, name: str) -> dict[str, Any]:
     Raises:
         NoGeoreference: when nothing tells where the image lies, or what tells is broken.
     """
-    from geovec_data.readers.raster_file import header, opened
-    from geovec_data.readers.raster_formats import Unreadable
+    from geovec_data.rasters.file import header, opened
+    from geovec_data.rasters.formats import Unreadable
 
     try:
         with opened(path) as raster:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geovec_data.clip import bounds, points, ring_area
+from geovec_data.geometry.clip import bounds, points, ring_area
 from geovec_data.readers._paired import Malformed, numbers
 from geovec_data.records import Box
 

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, read_label
 from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._splits import OfficialImage, folder_split, stem_splits
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, read_label
 
 
 class Malformed(Exception):

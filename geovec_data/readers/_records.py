@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, is_inside
 from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
 from geovec_data.readers._paired import Malformed
 from geovec_data.readers._splits import folder_split
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, is_inside
 
 
 class RecordReader(Reader):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from geovec_data.readers.raster_file import header, opened
-from geovec_data.readers.raster_formats import Unreadable
-from geovec_data.readers.raster_windows import picture, png, stretch, to_eight_bit
+from geovec_data.rasters.file import header, opened
+from geovec_data.rasters.formats import Unreadable
+from geovec_data.rasters.windows import picture, png, stretch, to_eight_bit
 
 MAX_PIXELS = 2**26  # of a scene that is rendered whole; larger rasters are cut into windows by other readers
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from geovec_data.georef import Placement
-from geovec_data.images import BadImage, open_image
+from geovec_data.rasters.georef import Placement
+from geovec_data.untrusted.images import BadImage, open_image
 
 _CRS = "EPSG:3857"
 _EARTH = 6378137.0  # radius of Web Mercator's sphere, metres

@@ -12,15 +12,15 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference
-from geovec_data.images import BadImage, confine
+from geovec_data.rasters.formats import Unreadable
+from geovec_data.rasters.georef import NoGeoreference
 from geovec_data.readers._bigearthnet import labels_of
 from geovec_data.readers._images import check_patterns, placed, wrong_layout
 from geovec_data.readers._rendered import render
 from geovec_data.readers._splits import image_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, confine
 
 RGB = ("B04", "B03", "B02")
 SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}

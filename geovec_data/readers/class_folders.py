@@ -13,15 +13,15 @@ from typing import Any, Literal, NoReturn
 from pydantic import Field, field_validator
 
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference, sidecars
-from geovec_data.images import EXTENSIONS, BadImage, confine
+from geovec_data.rasters.formats import Unreadable
+from geovec_data.rasters.georef import NoGeoreference, sidecars
 from geovec_data.readers._images import check_patterns, placed, wrong_layout
 from geovec_data.readers._names import in_words, squeezed
 from geovec_data.readers._rendered import render
 from geovec_data.readers._splits import image_splits
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.raster_formats import Unreadable
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import EXTENSIONS, BadImage, confine
 
 PLAIN = {"images", "image", "imgs", "img", "jpegimages"}  # folders that only hold files: the class is above
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}

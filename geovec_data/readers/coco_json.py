@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import is_inside
 from geovec_data.readers._images import ImageFolders, check_patterns
 from geovec_data.readers._labels import LabelOptions, Labels, words
 from geovec_data.readers._masks import outline
@@ -18,6 +17,7 @@ from geovec_data.readers._records import RecordReader, entry_of, fault, image_pa
 from geovec_data.readers._splits import folder_split
 from geovec_data.readers.base import Entry
 from geovec_data.records import Box, Region, Reject, Scene
+from geovec_data.untrusted.images import is_inside
 
 
 class CocoJsonOptions(LabelOptions):

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from geovec_data.clip import bounds
 from geovec_data.errors import UserError
+from geovec_data.geometry.clip import bounds
 from geovec_data.ids import normalise_text
 from geovec_data.readers._dialogue import Said, corners, hear
 from geovec_data.readers._images import ImageFolders, check_patterns, with_pixels

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from geovec_data.clip import bounds
+from geovec_data.geometry.clip import bounds
 from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, floats, text_lines
 from geovec_data.readers.base import Entry
 from geovec_data.records import Region, Reject, Scene

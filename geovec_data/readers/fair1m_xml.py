@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from geovec_data import safe_xml
-from geovec_data.clip import bounds
+from geovec_data.geometry.clip import bounds
 from geovec_data.readers._images import with_position
 from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, floats
 from geovec_data.readers.base import Entry
 from geovec_data.records import Region, Reject, Scene
+from geovec_data.untrusted import safe_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

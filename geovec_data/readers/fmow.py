@@ -14,12 +14,12 @@ from pydantic import Field
 
 from geovec_data.countries import COUNTRIES
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, confine, is_inside
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers._names import in_words
 from geovec_data.readers._wkt import centre_of, crosses_antimeridian, ring_of
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Region, Reject, Scene
+from geovec_data.untrusted.images import BadImage, confine, is_inside
 
 NO_OBJECT = "false_detection"  # boxes of the challenge's test set that show none of the categories
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+]\d\d:?\d\d)?")

@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError, suggest
-from geovec_data.images import is_inside
 from geovec_data.readers._cells import SPLIT_NAMES
 from geovec_data.readers._columns import Columns, image_cell
 from geovec_data.readers._embedded import embedded_scene
@@ -20,6 +19,7 @@ from geovec_data.readers._images import listing
 from geovec_data.readers._parquet import named
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import is_inside
 
 _BLOCK = 64  # rows an entry
 # builders that read data and run nothing: no scripts, no pickles (webdataset has a reader of its own)

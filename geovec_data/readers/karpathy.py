@@ -10,10 +10,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import is_inside
 from geovec_data.readers._images import ImageFolders, check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import is_inside
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 

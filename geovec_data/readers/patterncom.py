@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import EXTENSIONS, is_inside
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import EXTENSIONS, is_inside
 
 _COLUMNS = 3  # file name, attribute, value
 

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import is_inside
 from geovec_data.readers._answers import stated
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Question, Reject, Scene
+from geovec_data.untrusted.images import is_inside
 
 
 class QuestionJsonOptions(ReaderOptions):

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from geovec_data.errors import UserError
-from geovec_data.georef import NoGeoreference, Placement, place
-from geovec_data.images import BadImage, confine
+from geovec_data.osm.labels.coverage import require_overlap
+from geovec_data.osm.labels.label_files import label_files
+from geovec_data.osm.scene.alignment import Aligner, Shot, drawn_at, facts_of
+from geovec_data.osm.scene.neighbours import windows_around, with_neighbours
+from geovec_data.osm.scene.options import RasterOsmOptions
+from geovec_data.osm.scene.scenes import Chip, OsmScenes
 from geovec_data.osm.tag_table import table_hash
+from geovec_data.rasters.file import Header, header, opened
+from geovec_data.rasters.formats import SUFFIXES, TooLarge, Unreadable
+from geovec_data.rasters.georef import NoGeoreference, Placement, place
+from geovec_data.rasters.grid import Row, TooCoarse, Window, rows
+from geovec_data.rasters.imagery import Imagery
+from geovec_data.rasters.pictures import Pictures
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
-from geovec_data.readers.imagery import Imagery
-from geovec_data.readers.osm_alignment import Aligner, Shot, drawn_at, facts_of
-from geovec_data.readers.osm_coverage import require_overlap
-from geovec_data.readers.osm_labels import label_files
-from geovec_data.readers.osm_neighbours import windows_around, with_neighbours
-from geovec_data.readers.osm_options import RasterOsmOptions
-from geovec_data.readers.osm_scenes import Chip, OsmScenes
-from geovec_data.readers.raster_file import Header, header, opened
-from geovec_data.readers.raster_formats import SUFFIXES, TooLarge, Unreadable
-from geovec_data.readers.raster_grid import Row, TooCoarse, Window, rows
-from geovec_data.readers.raster_pictures import Pictures
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, confine
 
 
 class RasterOsm(Reader):
@@ -49,8 +49,8 @@ class RasterOsm(Reader):
     Options: ClassVar[type[ReaderOptions]] = RasterOsmOptions
     modules: ClassVar[tuple[str, ...]] = (
         "geovec_data.readers.raster_osm",
-        "geovec_data.readers.osm_index",
-        "geovec_data.readers.osm_surveyor",
+        "geovec_data.osm.labels.index",
+        "geovec_data.osm.scene.surveyor",
         "pyproj",
         "rasterio.windows",
     )

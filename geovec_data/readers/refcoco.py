@@ -9,8 +9,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import is_inside
-from geovec_data.plain_pickle import NotPlain, loads
 from geovec_data.readers._images import ImageFolders, check_patterns
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._masks import outline
@@ -19,6 +17,8 @@ from geovec_data.readers._records import RecordReader, entry_of, fault, image_pa
 from geovec_data.readers.base import Entry
 from geovec_data.readers.coco_json import claim, coco_tree, corner_box, records
 from geovec_data.records import Region, Reject, Scene
+from geovec_data.untrusted.images import is_inside
+from geovec_data.untrusted.plain_pickle import NotPlain, loads
 
 _MOST_BYTES = 1 << 28  # of the pickle
 _SPLITS = {"train": "train", "val": "val", "test": "test", "testA": "test", "testB": "test", "testC": "test"}
@@ -40,7 +40,7 @@ class Refcoco(RecordReader):
     Format: the REFER interface of Yu et al., "Modeling Context in Referring Expressions" (ECCV 2016,
     https://github.com/lichengunc/refer). RRSIS-D follows it with ``categories_id`` for ``category_id``, a ``bbox``
     of two corners and one run-length encoded mask an instance. A mask gives box and polygon. The pickle is read as
-    data only (`geovec_data.plain_pickle`). An instance that no expression refers to is a region without text.
+    data only (`geovec_data.untrusted.plain_pickle`). An instance that no expression refers to is a region without text.
     """
 
     name = "refcoco"

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import Field
 
-from geovec_data import images
-from geovec_data.plain_pickle import NotPlain, loads
 from geovec_data.readers._cells import BadCell, box_ring, number, tags
 from geovec_data.readers.base import Entry
 from geovec_data.readers.table import Table, TableOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted import images
+from geovec_data.untrusted.plain_pickle import NotPlain, loads
 
 # what the two letters in a file name stand for, in Google Earth Engine: SkyScript's image_sources.py
 _SOURCES = ("US", "DE", "FI", "CH", "ES", "P3", "P5", "S2", "L8", "L9")

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, confine, is_inside
 from geovec_data.readers import _parquet
 from geovec_data.readers._columns import Columns, image_cell
 from geovec_data.readers._embedded import embedded_scene
@@ -18,6 +17,7 @@ from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers._rows import TEXT_TABLES, Numbered, TextFormat, rows
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, confine, is_inside
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 

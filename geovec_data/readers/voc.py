@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from geovec_data import safe_xml
-from geovec_data.clip import bounds
 from geovec_data.errors import UserError
-from geovec_data.georef import sidecars
-from geovec_data.images import EXTENSIONS, BadImage, read_label
+from geovec_data.geometry.clip import bounds
+from geovec_data.rasters.georef import sidecars
 from geovec_data.readers._images import ImageFolders, check_patterns, with_position, wrong_layout
 from geovec_data.readers._labels import LabelOptions, Labels
 from geovec_data.readers._splits import OfficialImage, OfficialObjects, object_splits, stem_splits
 from geovec_data.readers.base import Entry, Reader
 from geovec_data.records import Box, Region, Reject, Scene
+from geovec_data.untrusted import safe_xml
+from geovec_data.untrusted.images import EXTENSIONS, BadImage, read_label
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

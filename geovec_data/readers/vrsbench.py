@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from geovec_data.clip import bounds
+from geovec_data.geometry.clip import bounds
 from geovec_data.readers._images import with_pixels
 from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, numbers
 from geovec_data.readers.base import Entry

@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import Field
 
 from geovec_data.errors import UserError
-from geovec_data.images import BadImage, confine
 from geovec_data.readers._columns import Columns
 from geovec_data.readers._embedded import embedded_scene
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers._tar import BrokenTar, Sample, samples
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
 from geovec_data.records import Reject, Scene
+from geovec_data.untrusted.images import BadImage, confine
 
 _BLOCK = 64  # samples an entry: few enough to spread over units, many enough to keep listings of millions small
 _MOST_TEXT = 1 << 20

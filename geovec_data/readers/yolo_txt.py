@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from geovec_data.clip import bounds
 from geovec_data.errors import UserError
+from geovec_data.geometry.clip import bounds
 from geovec_data.readers._images import check_patterns, with_pixels, wrong_layout
 from geovec_data.readers._paired import Malformed, PairedOptions, PairedReader, floats, text_lines
 from geovec_data.readers.base import Entry

@@ -12,7 +12,7 @@ class ComposedToImage(Task):
     """[image, text: change] → [image], among the images of the split without the query's own.
 
     A composition needs two scenes, so one scene yields none: they are made in the final stage of a build, from the
-    facts of all scenes of a split (`geovec_data.compose`).
+    facts of all scenes of a split (`geovec_data.recipe.compose`).
     """
 
     name = "composed_to_image"

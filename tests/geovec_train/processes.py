@@ -11,10 +11,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from geovec_train.loss import MaskedInfoNCE
-from geovec_train.tiny import build_tiny
-from tests.geovec_train.test_encoder import message, picture
-from tests.geovec_train.test_loss import random_plan, with_further_positives
+from geovec_train.losses.loss import MaskedInfoNCE
+from geovec_train.models.tiny import build_tiny
+from tests.geovec_train.losses.test_loss import random_plan, with_further_positives
+from tests.geovec_train.models.test_encoder import message, picture
 
 WORLD = 2
 SHARES = {  # texts and pictures of each process

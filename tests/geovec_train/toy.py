@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from geovec_train.data import TrainSet
-from geovec_train.keys import ItemKeys
-from geovec_train.ragged import Ragged
+from geovec_train.batches.data import TrainSet
+from geovec_train.batches.keys import ItemKeys
+from geovec_train.batches.ragged import Ragged
 
 
 def random_trainset(

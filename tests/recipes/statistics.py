@@ -14,7 +14,7 @@ from typing import Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.leaks.options import RULES
-from geovec_data.recipe_files import recipe_names
+from geovec_data.recipe.files import recipe_names
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 

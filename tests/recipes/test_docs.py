@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geovec_data.recipe_docs import page
-from geovec_data.recipe_files import load_recipe, recipe_names
+from geovec_data.recipe.docs import page
+from geovec_data.recipe.files import load_recipe, recipe_names
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "recipes.md"
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from geovec_data.build.ledger import CODES
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, GeoVecError
-from geovec_data.ledger import CODES
-from geovec_data.recipe_files import recipe_names
+from geovec_data.recipe.files import recipe_names
 from geovec_data.render import decode_image
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify

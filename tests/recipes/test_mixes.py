@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from geovec_data.chosen import load_mix
-from geovec_data.recipe_files import mix_names, recipe_names
+from geovec_data.recipe.chosen import load_mix
+from geovec_data.recipe.files import mix_names, recipe_names
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures import corpora

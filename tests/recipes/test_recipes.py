@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geovec_data.recipe_files import find_recipe, load_recipe, load_tree, recipe_names
+from geovec_data.recipe.files import find_recipe, load_recipe, load_tree, recipe_names
 from geovec_data.tasks import get_task
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify

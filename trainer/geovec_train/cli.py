@@ -58,7 +58,7 @@ def train_main(argv: list[str] | None = None) -> int:
 
     def command() -> dict[str, Any]:
         config = load(TrainConfig, arguments, "geovec-train")
-        from geovec_train.train import run
+        from geovec_train.training.train import run
 
         return run(config)
 
@@ -70,14 +70,14 @@ def eval_main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["compare"]:
         return _compare(arguments[1:])
-    from geovec_train.evaluate import EvalConfig
+    from geovec_train.evaluation.evaluate import EvalConfig
 
     if _asks_help(arguments):
         return _help(EVAL_USAGE, EvalConfig)
 
     def command() -> dict[str, Any]:
         config = load(EvalConfig, arguments, "geovec-eval")
-        from geovec_train.evaluate import run
+        from geovec_train.evaluation.evaluate import run
 
         return run(config)
 
@@ -85,7 +85,7 @@ def eval_main(argv: list[str] | None = None) -> int:
 
 
 def _compare(arguments: list[str]) -> int:
-    from geovec_train.compare import CompareConfig
+    from geovec_train.evaluation.compare import CompareConfig
 
     if _asks_help(arguments):
         return _help(COMPARE_USAGE, CompareConfig)
@@ -95,7 +95,7 @@ def _compare(arguments: list[str]) -> int:
 
     def command() -> dict[str, Any]:
         config = load(CompareConfig, [a for a in arguments if is_option(a)], "geovec-eval compare")
-        from geovec_train.compare import run
+        from geovec_train.evaluation.compare import run
 
         folders = [Path(a) for a in arguments if not is_option(a)]
         return run(config.model_copy(update={"scores": [*folders, *config.scores]}))

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geovec_train.mask_options import MaskOptions
-from geovec_train.mine_options import MineOptions, interval
-from geovec_train.places import Order
+from geovec_train.batches.places import Order
+from geovec_train.losses.mask_options import MaskOptions
+from geovec_train.training.mine_options import MineOptions, interval
 
 TINY = "tiny"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geovec_data.geo import EARTH_RADIUS_M, distance_m
+from geovec_data.geometry.geo import EARTH_RADIUS_M, distance_m
 from geovec_data.mining.block import Block
 from geovec_data.mining.items import NONE, Bools
 from geovec_data.mining.rules.regions import overlap

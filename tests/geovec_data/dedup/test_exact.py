@@ -8,7 +8,7 @@ import yaml
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
-from geovec_data.recipe_files import find_recipe
+from geovec_data.recipe.files import find_recipe
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures import corpora

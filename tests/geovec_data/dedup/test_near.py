@@ -12,7 +12,7 @@ from PIL import Image
 
 from geovec_data.dedup.near import settle
 from geovec_data.near.pairs import NearPairs
-from geovec_data.recipe_files import find_recipe
+from geovec_data.recipe.files import find_recipe
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures import corpora

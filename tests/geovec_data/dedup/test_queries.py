@@ -8,7 +8,7 @@ import pytest
 from geovec_data.dataset import Dataset
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
-from geovec_train.pools import pools
+from geovec_train.evaluation.pools import pools
 from tests.fixtures.dataset import build
 from tests.fixtures.karpathy import write_rsicd
 

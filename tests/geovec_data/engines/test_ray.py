@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from geovec_data.build import run
-from geovec_data.compose import load_build
+from geovec_data.build.build import run
 from geovec_data.engines import ray as engine
 from geovec_data.errors import DataFault, UserError
+from geovec_data.recipe.compose import load_build
 from tests.fixtures.captions import write_corpus
 from tests.fixtures.dataset import build
 from tests.fixtures.ray_cluster import NODE, started
-from tests.geovec_data.test_build import snapshot
+from tests.geovec_data.build.test_build import snapshot
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'geovec[ray]'")
 

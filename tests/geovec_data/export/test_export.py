@@ -12,7 +12,6 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from geovec_data.boxes import box_codec
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.export import pairs, parquet
@@ -20,6 +19,7 @@ from geovec_data.export.config import ExportConfig
 from geovec_data.export.export import run
 from geovec_data.export.flat import Side
 from geovec_data.export.rows import Row, Span
+from geovec_data.geometry.boxes import box_codec
 from geovec_data.options import load
 from tests.fixtures.dataset import build
 from tests.fixtures.jobs import mined

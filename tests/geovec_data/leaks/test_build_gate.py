@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from geovec_data.build import run
+from geovec_data.build.build import run
 from geovec_data.cli import main
-from geovec_data.compose import load_build
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, UserError
-from geovec_data.recipe import BuildConfig
+from geovec_data.recipe.compose import load_build
+from geovec_data.recipe.recipe import BuildConfig
 from geovec_data.verify import VerifyConfig
 from geovec_data.verify import run as verify
 from tests.fixtures.parks import write_parks

@@ -9,12 +9,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from geovec_data.build.rows import wkb_polygon
 from geovec_data.leaks import gate
 from geovec_data.leaks.drop import REWRITTEN
 from geovec_data.leaks.gate import Verdict
 from geovec_data.leaks.options import LeakOptions, Policy, Rule
 from geovec_data.leaks.words import leak_words
-from geovec_data.rows import wkb_polygon
 from geovec_data.schema import arrow_schema
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from geovec_data.geo import distance_m
+from geovec_data.geometry.geo import distance_m
 from geovec_data.mining.mine import MineConfig
 from geovec_data.records import Segment
 from tests.fixtures.world import World, region, text

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from geovec_data.boxes import iou as iou_of_two
+from geovec_data.geometry.boxes import iou as iou_of_two
 from geovec_data.mining.items import Lists, ranges
 from geovec_data.mining.mine import MineConfig
 from geovec_data.mining.policy import RULE_NAMES

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from geovec_data.georef import Embedded, place
+from geovec_data.build.rows import wkb_polygon
 from geovec_data.leaks.ground import on_earth
 from geovec_data.near.pairs import near_pairs
 from geovec_data.near.search import LEFT, RIGHT
-from geovec_data.rows import wkb_polygon
+from geovec_data.rasters.georef import Embedded, place
 from tests.fixtures.copies import COPIES, chips, look
 
 pytestmark = pytest.mark.real

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers._names import in_words, squeezed
 from geovec_data.readers._splits import image_splits

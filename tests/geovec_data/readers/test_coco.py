@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from tests.fixtures import corpora
 from tests.fixtures.objects import objects

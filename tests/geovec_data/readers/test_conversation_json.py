@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from geovec_data.clip import points, ring_area
 from geovec_data.errors import UserError
+from geovec_data.geometry.clip import points, ring_area
 from geovec_data.readers._dialogue import Said, boxes, corners, hear, plain
 from geovec_data.records import Reject, Scene
 from tests.fixtures import corpora

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.countries import COUNTRIES
 from geovec_data.errors import UserError
 from geovec_data.readers._wkt import centre_of, crosses_antimeridian, ring_of

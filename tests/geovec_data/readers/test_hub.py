@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from tests.fixtures import reading
 from tests.fixtures.photo_files import encoded, save

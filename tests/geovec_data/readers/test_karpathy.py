@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers import get_reader
 from tests.fixtures import reading

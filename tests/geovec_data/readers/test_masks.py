@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geovec_data.clip import points, ring_area
+from geovec_data.geometry.clip import points, ring_area
 from geovec_data.readers._masks import decode, outline, trace
 from geovec_data.readers._paired import Malformed
 from tests.fixtures.objects import run_lengths, run_text

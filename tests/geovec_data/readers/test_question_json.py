@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from geovec_data.errors import UserError
-from geovec_data.recipe_files import load_recipe
+from geovec_data.recipe.files import load_recipe
 from tests.fixtures import corpora, reading
 
 read = partial(reading.read, "question_json")

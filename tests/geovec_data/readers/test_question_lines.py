@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from geovec_data.errors import UserError
 from geovec_data.readers.question_lines import _LINE
-from geovec_data.recipe_files import load_recipe
+from geovec_data.recipe.files import load_recipe
 from tests.fixtures import corpora, reading
 
 read = partial(reading.read, "question_lines")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers import get_reader
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
+from geovec_data.build.ledger import CODES
 from geovec_data.errors import UserError
-from geovec_data.ledger import CODES
 from geovec_data.records import Scene
 from tests.fixtures.corpora.geochat_instruct import talk
 from tests.fixtures.reading import make

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from geovec_data.errors import UserError
 from geovec_data.readers._answers import as_range, range_names, stated
-from geovec_data.recipe_files import load_recipe
+from geovec_data.recipe.files import load_recipe
 from tests.fixtures import reading
 from tests.fixtures.rsvqa import BOTTOM, LEFT, high_resolution, low_resolution
 

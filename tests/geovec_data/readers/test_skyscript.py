@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.records import Reject, Scene
 from tests.fixtures import reading
 from tests.fixtures.corpora.skyscript import meta, write

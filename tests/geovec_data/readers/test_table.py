@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
+from geovec_data.build.ledger import CODES
 from geovec_data.errors import UserError
-from geovec_data.ledger import CODES
 from geovec_data.records import Question, Reject, Scene
 from tests.fixtures import reading
 from tests.fixtures.photo import photo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from geovec_data.readers import get_reader, reader_names
 from geovec_data.records import Scene

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
+from geovec_data.build.ledger import CODES
 from geovec_data.errors import UserError
-from geovec_data.ledger import CODES
 from geovec_data.records import Reject, Scene
 from tests.fixtures import reading
 from tests.fixtures.photo_files import encoded

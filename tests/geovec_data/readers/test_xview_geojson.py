@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geovec_data.checks import CheckOptions, check
+from geovec_data.build.checks import CheckOptions, check
 from geovec_data.errors import UserError
 from tests.fixtures import corpora
 from tests.fixtures.objects import objects

@@ -1,0 +1,1 @@
+"""Boxes, polygons and coordinates: how they are cut, measured, and written as text."""

@@ -1,0 +1,1 @@
+"""Label files with OpenStreetMap features: every format streamed to one spatially sorted index."""

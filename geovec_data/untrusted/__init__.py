@@ -1,0 +1,1 @@
+"""Files from strangers, opened safely: images, XML, pickles and broken text."""

@@ -1,0 +1,1 @@
+"""Batches: the train split as arrays, which examples a step takes, and how their items are made ready."""

@@ -1,0 +1,115 @@
+"""The rows of scores for machines (JSON), for documents (Markdown) and for the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from geovec_train.evaluation.metrics import METRICS
+
+
+def json_text(scores: dict[str, Any]) -> str:
+    """Return the canonical JSON text; equal scores are equal bytes."""
+    return json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _cell(metric: dict[str, float | None]) -> str:
+    low, high = metric.get("low"), metric.get("high")
+    spread = "" if low is None else f" [{_percent(low)}–{_percent(high)}]"
+    return f"{_percent(metric['value'])}{spread} ({_percent(metric['chance'])})"
+
+
+def pool_words(row: dict[str, Any]) -> str:
+    """Say what a row's queries were ranked among."""
+    if row["scope"] == "scene":
+        return f"{row['pool_median']:g} per scene (median), {row['pool_groups']:,} scenes"
+    if row.get("kinds"):
+        return f"{row['pool_median']:g} per kind (median), {len(row['kinds']):,} kinds"
+    return f"{row['pool']:,} of the corpus" if row["scope"] == "corpus" else f"{row['pool']:,} of the split"
+
+
+def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+    """Yield label, pool, queries and metrics of a row, then of each of its kinds."""
+    label = f"· {row['subset']}" if row.get("subset") else row["task"]
+    yield label, pool_words(row), row["queries"], row["metrics"]
+    for what, parts in (("kind", row.get("kinds", {})), ("corpus", row.get("corpora", {}))):
+        for name, part in parts.items():
+            yield f"· {name}", f"{part['pool']:,} of the {what}", part["queries"], part["metrics"]
+
+
+def _of_all(scores: dict[str, Any]) -> str:
+    """Name the macro average and what it is the mean of."""
+    missing = scores["macro"]["missing"]
+    without = f", without {', '.join(missing)}" if missing else ""
+    return f"mean of {len(scores['macro']['meta_tasks'])} meta-tasks{without}"
+
+
+def geo_lines(scores: dict[str, Any]) -> Iterator[str]:
+    """Yield, for each row with places, how far the first answer lies from the right one."""
+    for row in scores["tasks"]:
+        if geo := row.get("geo"):
+            shares = ", ".join(
+                f"{km} km {_percent(v['value'])} ({_percent(v['chance'])})" for km, v in geo["within_km"].items()
+            )
+            yield (
+                f"{row['task']}: median error {geo['median_km']:,.3g} km (by chance {geo['median_km_chance']:,.3g});"
+                f" within {shares}"
+            )
+
+
+def markdown(scores: dict[str, Any]) -> str:
+    """Return a Markdown page: what was scored, one table, the notes."""
+    lines = [
+        f"# Scores of {_escape(scores['model'])} on {_escape(scores['dataset'])}",
+        "",
+        f"{_escape(scores['split_note'])}. Percent; 95 % bootstrap interval in brackets; chance in parentheses.",
+        "",
+        f"| task | pool | queries | {' | '.join(METRICS)} |",
+        f"|---|---|---:|{'---:|' * len(METRICS)}",
+    ]
+    for row in scores["tasks"]:
+        if "na" in row:
+            lines.append(f"| {row['task']} | n/a: {_escape(row['na'])} | |{' |' * len(METRICS)}")
+            continue
+        for label, pool, queries, metrics in _lines(row):
+            cells = " | ".join(_cell(metrics[m]) for m in METRICS)
+            lines.append(f"| {_escape(label)} | {pool} | {queries:,} | {cells} |")
+    if scores["macro"]["metrics"]:
+        cells = " | ".join(_cell(scores["macro"]["metrics"][m]) for m in METRICS)
+        lines.append(f"| **all** | {_of_all(scores)} | | {cells} |")
+    lines += ["", *(f"- {line}" for line in geo_lines(scores))]
+    lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def human(scores: dict[str, Any]) -> list[str]:
+    """Return the lines a terminal shows: percent, chance in parentheses."""
+    lines = [
+        f"{scores['model']} on {scores['dataset']}: {scores['split_note']}",
+        f"{'task':<22}{'pool':<40}{'queries':>8}" + "".join(f"{m:>14}" for m in METRICS),
+    ]
+    for row in scores["tasks"]:
+        if "na" in row:
+            lines.append(f"{row['task']:<22}n/a: {row['na']}")
+            continue
+        for label, pool, queries, metrics in _lines(row):
+            cells = (f"{_percent(metrics[m]['value'])} ({_percent(metrics[m]['chance'])})" for m in METRICS)
+            lines.append(f"{label:<22}{pool:<40}{queries:>8,}" + "".join(f"{c:>14}" for c in cells))
+    if scores["macro"]["metrics"]:
+        cells = (f"{_percent(v['value'])} ({_percent(v['chance'])})" for v in scores["macro"]["metrics"].values())
+        lines.append(f"{'all':<22}{_of_all(scores):<48}" + "".join(f"{c:>14}" for c in cells))
+    return [
+        *lines,
+        *geo_lines(scores),
+        "percent (chance); intervals are in scores.json and scores.md",
+        *(f"note: {n}" for n in scores["notes"]),
+    ]

@@ -1,0 +1,1 @@
+"""The contrastive loss and the mask of what is known to be right."""

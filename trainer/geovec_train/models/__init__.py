@@ -1,0 +1,1 @@
+"""Encoders: what they eat, how they are made, loaded and saved."""

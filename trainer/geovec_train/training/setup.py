@@ -1,0 +1,144 @@
+"""What a run trains: the encoder with its codecs and prompts, and the batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import UserError
+from geovec_data.render import Codecs, decode_image, parts
+from geovec_train.batches.batch import BatchMaker
+from geovec_train.batches.data import TrainSet
+from geovec_train.batches.pictures import PictureCache
+from geovec_train.batches.sampler import Schedule
+from geovec_train.config import TINY, TrainConfig
+from geovec_train.models.inputs import Pixels
+from geovec_train.training.processes import Processes
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_MOST_TEXTS = 200_000  # enough to train a tokenizer of 2,000 tokens on
+
+
+def vocabulary_texts(dataset: Dataset, train: TrainSet, codecs: Codecs) -> Iterator[str]:
+    """Yield what the encoder will read in training: texts, boxes and coordinates as codecs write them, instructions.
+
+    An instruction comes as often as it is used, so that the tokenizer learns its words.
+    """
+    every = max(1, -(-len(train.items) // _MOST_TEXTS))
+    for item in train.items[::every]:
+        segments = dataset.items.segments(item)
+        rendered = parts(segments, instruction=None, codecs=codecs, size=dataset.images.size)
+        yield from (value for kind, value in rendered if kind == "text")
+    used = Counter(train.instruction)
+    for task in train.tasks:
+        for variant, text in enumerate(dataset.manifest.tasks[task].instructions):
+            for _ in range(-(-max(1, used[f"{task}/{variant}"]) // every)):
+                yield text
+
+
+def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[SentenceTransformer, Codecs]:
+    """Build the tiny encoder or load a saved one, with its codecs.
+
+    Raises:
+        UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
+            it cannot take.
+    """
+    from geovec_train.models.load import SETTINGS, codecs_of, load, quiet
+
+    device = None if config.device == "auto" else config.device
+    prompts = {t: dataset.instruction(f"{t}/0") for t in train.tasks}
+    if config.model == TINY:
+        from geovec_train.models.tiny import MERGE, PATCH, SIDE, build_tiny
+
+        side = config.side or SIDE
+        if side % (PATCH * MERGE):
+            raise UserError(f"side={side}: the tiny encoder needs a multiple of {PATCH * MERGE}")
+        codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
+        with quiet():
+            texts = vocabulary_texts(dataset, train, codecs)
+            model = build_tiny(texts, seed=config.seed, side=side, geovec=_kept(codecs), prompts=prompts)
+        return (model.to(device) if device else model), codecs
+    model = load(config.model, device=device)
+    own = codecs_of(model)
+    codecs = Codecs.named(config.box_codec or own.box.name, config.coordinate_codec or own.coordinate.name)
+    model.prompts.update(prompts)
+    if (settings := getattr(model[0], "config", None)) is not None:
+        setattr(settings, SETTINGS, _kept(codecs))
+    if config.side is not None:
+        _set_side(model, config.side)
+    if "message" not in model.modalities:
+        _check_plain(config, model, {dataset.items.modality(train.items[n]) for n in train.used()})
+    return model, codecs
+
+
+def _check_plain(config: TrainConfig, model: SentenceTransformer, needed: set[str]) -> None:
+    """Refuse items that a model without messages (CLIP-like, text-only) cannot take."""
+    takes = {m for m in ("text", "image") if m in model.modalities}
+    lacking = sorted(m for m in needed if m not in takes and not ("text" in takes and m == "coordinate"))
+    if lacking:
+        raise UserError(
+            f"model={config.model} takes {' or '.join(sorted(takes))}, one at a time, but the tasks have items of"
+            f" {', '.join(lacking)}. Choose tasks=… that it can do, or a model that takes messages"
+        )
+
+
+def _kept(codecs: Codecs) -> dict[str, str]:
+    return {
+        "box_codec": codecs.box.name,
+        "coordinate_codec": codecs.coordinate.name,
+        "instruction": "before a query; targets have none",
+    }
+
+
+def _set_side(model: SentenceTransformer, side: int) -> None:
+    images: Any = getattr(getattr(model[0], "processor", None), "image_processor", None)
+    size = getattr(images, "size", None)
+    if size is None or "shortest_edge" not in size:
+        raise UserError(f"side={side}: this model's image size cannot be set; leave side out")
+    factor = images.patch_size * images.merge_size
+    if side % factor:
+        raise UserError(f"side={side}: this model needs a multiple of {factor}")
+    images.size = {"shortest_edge": side**2, "longest_edge": side**2}
+
+
+def make_batches(
+    config: TrainConfig,
+    dataset: Dataset,
+    train: TrainSet,
+    schedule: Schedule,
+    model: SentenceTransformer,
+    codecs: Codecs,
+    ranks: Processes,
+) -> BatchMaker:
+    """Return what makes the batch of a step."""
+    return BatchMaker(
+        dataset,
+        train,
+        schedule,
+        codecs=codecs,
+        pictures=PictureCache(dataset.images.get, _preparer(model, config.side), config.cache_mb << 20, config.workers),
+        preprocess=model.preprocess,
+        messages="message" in model.modalities,
+        augment=config.augment,
+        augment_regions=config.augment_regions,
+        mask=config.mask,
+        negatives_after=config.negatives_after,
+        ranks=ranks,
+    )
+
+
+def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes], Pixels]:
+    """Return what decodes an image: to the tiny encoder's own size, else whole and left to the model's processor."""
+    import numpy as np
+
+    from geovec_train.models.encoder import InterleavedEncoder
+
+    encoder = model[0]
+    if isinstance(encoder, InterleavedEncoder):
+        longest = int(encoder.processor.image_processor.size["longest_edge"] ** 0.5)
+        return lambda data: encoder.fit(decode_image(data, longest))
+    return lambda data: np.asarray(decode_image(data, side))

@@ -1,0 +1,151 @@
+"""`geovec-train`: train an encoder on a dataset, from scratch or from a saved model; the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geovec_data.dataset import Dataset
+from geovec_data.errors import ResourceFault, UserError
+from geovec_data.mining.runs import choose_run
+from geovec_data.store.lock import exclusive
+from geovec_train.batches.data import TrainSet, load_train
+from geovec_train.batches.runs import train_tasks
+from geovec_train.config import TINY, TrainConfig
+from geovec_train.training.processes import Processes
+from geovec_train.training.record import card, summarise
+from geovec_train.training.resume import SUMMARY_FILE, begin, checkpoints, finished
+
+if TYPE_CHECKING:
+    from geovec_train.training.loop import Loop
+
+__all__ = ["TrainConfig", "run"]
+
+
+def run(config: TrainConfig) -> dict[str, Any]:
+    """Train, or go on with a run that was interrupted; a finished one is left as it is.
+
+    Args:
+        config: the options.
+
+    Returns:
+        The summary, as in ``out/summary.json``.
+
+    Raises:
+        UserError: for a dataset, task, mining run or model that cannot be trained on, or an `out` that holds another
+            run.
+        GeoVecError: when the loss is no longer finite.
+    """
+    ranks = Processes.join(config.device)
+    if config.batch < 2 * ranks.world:
+        raise UserError(
+            f"batch={config.batch} is that of all {ranks.world} processes together: give {2 * ranks.world} or more"
+        )
+    dataset = Dataset(config.dataset)
+    tasks = train_tasks(dataset, config.tasks)
+    negatives = choose_run(dataset, config.negatives)
+    if config.model != TINY:
+        from geovec_train.models.load import check_folder
+
+        check_folder(config.model)
+    with ExitStack() as stack:
+        if ranks.first:
+            begin(config, dataset, negatives)
+            stack.enter_context(exclusive(config.out, "training"))
+        if (summary := ranks.share(lambda: finished(config.out))) is not None:
+            summary["human"] = [f"{config.out} is finished already ({summary['steps']} steps); nothing to do"]
+            return summary
+        train = load_train(dataset, tasks, negatives, config.negatives_per_query)
+        return _train(config, dataset, train, negatives, ranks)
+
+
+def _train(
+    config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Path | None, ranks: Processes
+) -> dict[str, Any]:
+    from transformers import set_seed
+
+    from geovec_train.batches.sampler import Schedule
+    from geovec_train.batches.streams import corpus_weights, tempered
+    from geovec_train.models.load import load, publish, quiet
+    from geovec_train.training.loop import make_loop
+    from geovec_train.training.setup import make_batches, make_model
+
+    given = {s.corpus: s.weight for s in dataset.manifest.sources}
+    corpora = corpus_weights(train.corpora, given, config.corpora)
+    sizes = np.bincount(train.corpus, minlength=len(train.corpora))
+    corpora = tempered(corpora, dict(zip(train.corpora, sizes.tolist(), strict=True)), config.corpora_temperature)
+
+    def schedule_of(split: TrainSet) -> Schedule:
+        return Schedule(
+            split,
+            steps=config.steps,
+            batch=config.batch,
+            seed=config.seed,
+            weights=config.weights,
+            corpora=corpora,
+            one_corpus=config.one_corpus,
+            places=config.places,
+        )
+
+    schedule = schedule_of(train)
+    set_seed(config.seed)
+    model, codecs = make_model(config, dataset, train)
+    maker = make_batches(config, dataset, train, schedule, model, codecs, ranks)
+    shares = ", ".join(f"{t} {w:.0%}" for t, w in schedule.weights.items() if w)
+    mined = f"; {len(train.negatives.values):,} mined negatives of run {negatives.name}" if negatives else ""
+    ranks.say(f"training on {len(train):,} examples ({shares}){mined}")
+    if len(train.corpora) > 1:
+        ranks.say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
+    start = time.perf_counter()
+    with quiet():
+
+        def swap(split: TrainSet) -> None:
+            maker.swap(split, schedule_of(split))
+
+        loop = make_loop(config, dataset, model, codecs, maker, ranks, swap)
+        saved = ranks.share(lambda: checkpoints(config.out / "checkpoints"))
+        if saved:
+            ranks.say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
+        try:
+            if not ranks.share(lambda: loop.stopping.over(loop.curve.events("dev"))):
+                _steps(loop, config, saved)
+        finally:
+            loop.curve.close()
+    if not ranks.first:
+        return {"steps": config.steps, "human": []}
+    seconds = time.perf_counter() - start
+    if loop.stopping.folder.is_dir():
+        publish(load(loop.stopping.folder, device="cpu"), config.out)
+    else:
+        with loop.average.applied():
+            publish(model, config.out)
+    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, seconds)
+    (config.out / "README.md").write_text(card(summary), encoding="utf-8")
+    part = config.out / f"{SUMMARY_FILE}.tmp"
+    part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(config.out / SUMMARY_FILE)
+    shutil.rmtree(loop.stopping.folder, ignore_errors=True)
+    return summary
+
+
+def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
+    import torch
+
+    try:
+        loop.trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator has no class of its own
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        smaller = config.mini_batch // 2 or config.batch // 4 or 1
+        raise ResourceFault(
+            f"too little memory for a step of batch={config.batch}. The same command with mini_batch={smaller} goes on"
+            " from the last checkpoint: so many items are embedded at a time, with equal gradients. A new run can also"
+            " have a smaller batch or side, or precision=bf16 on a GPU"
+        ) from error

@@ -1,0 +1,143 @@
+"""sentence-transformers' trainer with our batches and loss, whole-or-absent checkpoints, and exact resuming."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+from geovec_data.errors import GeoVecError, UserError
+from geovec_train.batches.loader import Ahead
+from geovec_train.losses.loss import MaskedInfoNCE
+from geovec_train.models.load import save_model
+from geovec_train.training.average import Average
+from geovec_train.training.processes import Processes
+from geovec_train.training.resume import CHECKPOINT, checkpoints
+
+BARREN = 10
+LOSS_FILE = "loss.safetensors"
+
+
+class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """Runs the steps.
+
+    Args:
+        model: the SentenceTransformer.
+        loss: the loss, which holds the model.
+        batches: gives ``{"features", "plan", "examples"}`` of each step.
+        args: SentenceTransformerTrainingArguments; ``output_dir`` is where checkpoints go.
+        keep: how many checkpoints stay.
+        ranks: the processes of the run.
+        average: the average of the weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: SentenceTransformer,
+        loss: MaskedInfoNCE,
+        batches: Ahead,
+        args: Any,
+        keep: int,
+        ranks: Processes,
+        average: Average,
+        **more: Any,
+    ) -> None:
+        super().__init__(model=model, args=args, loss=loss, **more)
+        self._batches, self._keep, self._ranks, self._average = batches, keep, ranks, average
+        self._staging: str | None = None
+        self._barren: int | None = 0  # batches so far, all without a negative
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave sentence-transformers' card out: the run writes its own."""
+
+    def get_train_dataloader(self) -> Ahead:
+        """Return the batches; they start at the step that the state has reached."""
+        return self._batches
+
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Keep weight decay from the temperature."""
+        return [n for n in super().get_decay_parameter_names(model) if not n.endswith("log_scale")]
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+        """Return the loss of a batch.
+
+        Raises:
+            GeoVecError: when it is not finite; the batch's example ids are then in ``bad_batch.json``.
+            UserError: when the first batches have no negative at all.
+        """
+        self._look_for_negatives(inputs)
+        self.loss.model = model  # as it is wrapped for several processes
+        self.loss.log_scale.grad = None  # sentence-transformers 6.0 zeroes the gradients of the model alone
+        loss = self.loss(inputs["features"], inputs["plan"])
+        if not torch.isfinite(loss):
+            value = float(loss.detach())
+            file = Path(self.args.output_dir).parent / "bad_batch.json"
+            step = self.state.global_step + 1
+            bad = {"step": step, "loss": str(value), "examples": inputs["examples"]}
+            file.write_text(json.dumps(bad, indent=1) + "\n", encoding="utf-8")
+            raise GeoVecError(
+                f"the loss became {value} at step {step}; the ids of that batch's {len(inputs['examples'])}"
+                f" examples are in {file}. Try a smaller lr, or look at those examples"
+            )
+        return (loss, {}) if return_outputs else loss
+
+    def _look_for_negatives(self, inputs: dict[str, Any]) -> None:
+        if self._barren is None:
+            return
+        if bool((inputs["plan"]["forward"].sum(dim=1) > 1).any()):
+            self._barren = None  # one is enough: scenes of a single region are no fault
+            return
+        self._barren += 1
+        if self._barren == BARREN:
+            raise UserError(
+                f"the first {BARREN} batches have no negative at all, so nothing is learnt: what is in a batch of"
+                f" {len(inputs['examples'])} examples is right for all of them. Raise batch, or mask less (mask.…)"
+            )
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._staging or str(self.args.output_dir)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write into a folder aside, then rename, so that a killed run leaves whole checkpoints only."""
+        home = Path(self.args.output_dir)
+        staging = home / ".writing"
+        if self._ranks.first:
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(parents=True)
+        self._ranks.wait()
+        name = f"{CHECKPOINT}-{self.state.global_step}"
+        self._staging = str(staging)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._staging = None
+        self._ranks.wait()
+        if not self._ranks.first:
+            return
+        if (home / name).exists():
+            shutil.rmtree(home / name)
+        (staging / name).rename(home / name)
+        staging.rmdir()
+        for old in checkpoints(home)[: -self._keep]:
+            shutil.rmtree(old)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        assert output_dir is not None
+        save_model(self.model, Path(output_dir))
+        own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
+        save_file(own, Path(output_dir) / LOSS_FILE)
+        self._average.save(Path(output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint)
+        own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
+        self.loss.load_state_dict(own, strict=False)
+        self._average.load(Path(resume_from_checkpoint))
