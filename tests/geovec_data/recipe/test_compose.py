@@ -104,7 +104,7 @@ def own_mix(folder: Path, text: str) -> Path:
 
 
 def test_a_mix_of_ones_own_gives_weights_caps_and_overrides(tmp_path: Path) -> None:
-    copy = (Path(__file__).parents[2] / "recipes" / "rsicd.yaml").read_text().replace("name: rsicd", "name: copy")
+    copy = (Path(__file__).parents[3] / "recipes" / "rsicd.yaml").read_text().replace("name: rsicd", "name: copy")
     (tmp_path / "copy.yaml").write_text(copy)
     file = own_mix(
         tmp_path,
