@@ -96,6 +96,12 @@ class TrainConfig(BaseModel):
         " far and then together (spread_then_near), or as it comes (any); where the dataset knows places, and not in"
         " tasks whose pool is the scene",
     )
+    per_image: int = Field(
+        0,
+        ge=0,
+        description="the most examples of one image that stand together in a batch, e.g. 5: all captions of a picture,"
+        " which is then embedded once for them; 0: as it comes",
+    )
     seed: int = Field(0, ge=0, description="of the weights, the order and the turns")
     save_every: int = Field(200, ge=1, description="steps between checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints that stay")
@@ -121,4 +127,6 @@ class TrainConfig(BaseModel):
             raise ValueError(f"patience={self.patience} counts scorings of the val split: give dev_every, e.g. 100")
         if self.mini_batch_tokens and self.mini_batch:
             raise ValueError("mini_batch and mini_batch_tokens both say how large mini-batches are: give one of them")
+        if self.per_image and self.places != "any":
+            raise ValueError("per_image and places both say which examples stand together: give one of them")
         return self

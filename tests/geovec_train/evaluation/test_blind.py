@@ -7,7 +7,7 @@ import pytest
 
 from geovec_data.dataset import Dataset
 from geovec_data.render import decode_image
-from geovec_train.evaluation.blind import Blind, Without, side_of
+from geovec_train.evaluation.blind import Blind, side_of, without
 from tests.fixtures.handmade import painted
 
 
@@ -34,7 +34,7 @@ def test_the_side_that_can_be_without_it(blind: Blind, queries: set[str], target
 
 
 def test_pictures_are_grey_and_as_large(dataset: Dataset) -> None:
-    shown = Without("image").of(dataset)
+    shown = without("image").of(dataset)
     for image in dataset.read("images", ["id"]).column("id").to_pylist():
         pixels = np.asarray(decode_image(shown.images.get(image)))
         assert pixels.shape[:2] == dataset.images.size(image)[::-1]
@@ -44,7 +44,7 @@ def test_pictures_are_grey_and_as_large(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("blind", ["box", "text"])
 def test_segments_are_left_out_unless_nothing_remains(dataset: Dataset, blind: Blind) -> None:
-    shown = Without(blind).of(dataset)
+    shown = without(blind).of(dataset)
     seen = set()
     for item in dataset.read("items", ["id"]).column("id").to_pylist():
         before, after = dataset.items.segments(item), shown.items.segments(item)

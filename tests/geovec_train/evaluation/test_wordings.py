@@ -7,7 +7,7 @@ import pytest
 
 from geovec_data.dataset import Dataset
 from geovec_train.evaluation.pools import pools
-from geovec_train.evaluation.wordings import MEAN, TASK, WORDINGS, Worded, worded
+from geovec_train.evaluation.wordings import MEAN, TASK, WORDINGS, in_words, worded
 from tests.fixtures.handmade import painted
 
 
@@ -17,7 +17,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def test_names_are_said_in_other_words_and_nothing_else_is(dataset: Dataset) -> None:
-    shown = Worded("a satellite photo of {}").of(dataset)
+    shown = in_words("a satellite photo of {}").of(dataset)
     for row in dataset.read("items", ["id", "modality"]).to_pylist():
         before, after = dataset.items.segments(row["id"]), shown.items.segments(row["id"])
         assert [s.kind for s in before] == [s.kind for s in after]
@@ -33,7 +33,7 @@ def test_each_wording_is_scored_and_their_mean(dataset: Dataset) -> None:
     (pool,) = pools(dataset, con, "test", [TASK])
     con.close()
     plain = np.eye(len(pool.items), dtype=np.float32)
-    rows = list(worded(pool, plain, lambda view: plain[::-1] if view.wording == WORDINGS[0] else plain))
+    rows = list(worded(pool, plain, lambda view: plain[::-1] if view.name == in_words(WORDINGS[0]).name else plain))
     assert [p.subset for p, _ in rows] == [*(w.replace("{}", "…") for w in WORDINGS), MEAN]
     assert np.array_equal(rows[0][1], plain[::-1])
     assert np.linalg.norm(rows[-1][1], axis=1) == pytest.approx(1)
@@ -42,5 +42,5 @@ def test_each_wording_is_scored_and_their_mean(dataset: Dataset) -> None:
 
 
 def test_wordings_differ_and_name_the_class_once() -> None:
-    assert len({Worded(w).name for w in WORDINGS}) == len(WORDINGS)
+    assert len({in_words(w).name for w in WORDINGS}) == len(WORDINGS)
     assert all(w.count("{}") == 1 for w in WORDINGS)

@@ -10,6 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from geovec_data.errors import UserError
 from geovec_train.losses.loss import MaskedInfoNCE, masked_infonce, matryoshka
 from geovec_train.models.tiny import build_tiny
 
@@ -161,8 +162,12 @@ class Drop(torch.nn.Module):
         return features
 
 
-def gradients(model: SentenceTransformer, mini_batch: int, chunks: int = 0) -> tuple[float, dict[str, Tensor]]:
-    loss = MaskedInfoNCE(model, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=mini_batch)
+def gradients(
+    model: SentenceTransformer, mini_batch: int, chunks: int = 0, tokens: int = 0
+) -> tuple[float, dict[str, Tensor]]:
+    loss = MaskedInfoNCE(
+        model, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=mini_batch, mini_batch_tokens=tokens
+    )
     from tests.geovec_train.models.test_encoder import message, picture
 
     texts, seen = [f"pier {n}" for n in range(7)], [message("see", picture(n)) for n in range(4)]
@@ -196,6 +201,36 @@ def test_gradient_caching_equals_plain_training(mini_batch: int) -> None:
     assert found.keys() == expected.keys()
     for name, grad in expected.items():
         assert torch.allclose(found[name], grad, atol=3e-6, rtol=1e-4), name
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 10_000])
+def test_mini_batches_by_tokens_equal_plain_training_and_keep_to_the_budget(
+    tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_tiny(["pier 0123456789 see and"], seed=0).train()
+    plain, expected = gradients(model, 0)
+    real, seen = type(model).forward, []
+
+    def forward(self: SentenceTransformer, features: dict[str, Any], **options: Any) -> Any:
+        seen.append(features["attention_mask"].sum(dim=1).tolist())
+        return real(self, features, **options)
+
+    monkeypatch.setattr(type(model), "forward", forward)
+    cached, found = gradients(model, 0, tokens=tokens)
+    assert all(sum(lengths) <= tokens or len(lengths) == 1 for lengths in seen)
+    assert {1: 24, 10_000: 4}.get(tokens, len(seen)) == len(seen)  # twice each; texts and pictures apart
+    assert cached == pytest.approx(plain, abs=1e-6)
+    for name, grad in expected.items():
+        assert torch.allclose(found[name], grad, atol=3e-6, rtol=1e-4), name
+
+
+def test_a_model_that_counts_no_tokens_is_told() -> None:
+    model = build_tiny(["pier"], seed=0)
+    loss = MaskedInfoNCE(
+        model, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=0, mini_batch_tokens=9
+    )
+    with pytest.raises(UserError, match=r"mini_batch_tokens: .* give mini_batch instead"):
+        loss([{"pixel_values": torch.zeros(2, 3)}], random_plan(0, 2, 2))
 
 
 def test_gradient_caching_replays_dropout() -> None:

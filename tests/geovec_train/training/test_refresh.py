@@ -14,8 +14,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError
@@ -27,14 +25,9 @@ from geovec_train.training.curve import read_log
 from geovec_train.training.refresh import Refresher
 from geovec_train.training.train import run
 from tests.fixtures import jobs
-from tests.fixtures.dataset import caption_dataset
+from tests.geovec_train.training.runs import Killed, same
 
 STEPS, EVERY = 6, 2
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return caption_dataset(tmp_path_factory.mktemp("captions"), images=24)
 
 
 def arguments(dataset: Dataset, out: Path) -> list[str]:
@@ -48,11 +41,6 @@ def arguments(dataset: Dataset, out: Path) -> list[str]:
 def config(dataset: Dataset, out: Path, *more: str) -> TrainConfig:
     given = [a for a in arguments(dataset, out) if a.partition("=")[0] not in {m.partition("=")[0] for m in more}]
     return load(TrainConfig, [*given, *more], "geovec-train")
-
-
-def same(a: Path, b: Path) -> bool:
-    one, two = (load_file(p / "model.safetensors") for p in (a, b))
-    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
 
 
 def told(out: Path) -> list[dict[str, Any]]:
@@ -135,10 +123,6 @@ def test_batches_have_the_new_negatives_from_the_refresh_on(
     monkeypatch.setattr(BatchMaker, "_candidates", candidates)
     run(config(dataset, tmp_path / "run"))
     assert [seen[s] > 0 for s in range(STEPS)] == [s >= EVERY for s in range(STEPS)]
-
-
-class Killed(BaseException):
-    """What kill -9 would do, as far as Python lets a test do it: nothing after it runs."""
 
 
 @pytest.mark.parametrize(("where", "step"), [("mine", 2), ("churn", 4)])

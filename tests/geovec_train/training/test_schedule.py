@@ -84,6 +84,18 @@ def test_scenes_stay_together_where_the_pool_is_the_scene() -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_examples_of_an_image_stand_together_where_it_is_asked_for() -> None:
+    train = random_trainset(4, examples=240, scenes=48, tasks=1)
+    found = {}
+    for most in (0, 5):
+        schedule = Schedule(train, steps=8, batch=30, seed=0, per_image=most)
+        batches = [schedule.examples(step)[0] for step in range(8)]
+        assert sorted(np.concatenate(batches).tolist()) == list(range(240))
+        found[most] = sum(len(set(train.image[b].tolist())) for b in batches)
+    assert found[5] < found[0] / 2
+    assert found[5] >= 48
+
+
 def test_pictures_are_turned_only_where_no_words_or_numbers_forbid_it() -> None:
     image, box = Segment.of_image("a"), Segment.of_box((0, 0, 2, 2))
     assert may_turn([(image,), (Segment.of_text("planes beside a terminal"),)], "Find the caption.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.summary import read_summary
+from geovec_data.store.manifest import MANIFEST
 from geovec_train.batches.ragged import Ints, Numbers, Ragged
 
 
@@ -54,7 +56,14 @@ def mined(run: Path | None, examples: Numbers, items: Numbers, most: int, datase
     count = len(examples.names)
     if run is None:
         return Ragged.of(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), count)
-    split = read_summary(run).get("split", "train")
+    facts = read_summary(run)
+    built = facts.get("settings", {}).get("dataset")
+    if built and built != hashlib.sha256((dataset.path / MANIFEST).read_bytes()).hexdigest():
+        raise UserError(
+            f"negatives={run.name}: the run was mined on another build of dataset={dataset.path}, whose splits can"
+            f" differ. Mine again: geovec-data mine dataset={dataset.path} encoder=… run={run.name} overwrite=true"
+        )
+    split = facts.get("split", "train")
     if split != "train":
         raise UserError(
             f"negatives={run.name}: the run was mined on the {split} split (pool.split={split}); training on its"
@@ -66,6 +75,7 @@ def mined(run: Path | None, examples: Numbers, items: Numbers, most: int, datase
         raise UserError(
             f"{run}: the negative {strange['item'][0]} is no item of dataset={dataset.path}: the run was mined on"
             f" another build. Mine again: geovec-data mine dataset={dataset.path} encoder=… run={run.name}"
+            " overwrite=true"
         )
     where = pc.index_in(table["example"], value_set=pa.array(examples.names, pa.string()))
     table = table.set_column(0, "example", where).filter(pc.is_valid(where))

@@ -3,7 +3,8 @@
 A batch holds one task, and where it is asked for one corpus. Tasks take turns in proportion to their weights; the
 examples of a task come in epochs, each a seeded permutation, drawn more or less often by the weight of their corpus
 (see `streams`). For tasks whose pool is the scene, up to `per_scene` examples of a scene stand together: only they can
-be one another's negatives. Other examples can be ordered by place (see `places`).
+be one another's negatives. Other examples can be ordered by place (see `places`), or those of an image stand together,
+so that its picture is embedded once for all of them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Schedule:
         places: whether the examples of a batch are far from one another on the ground, or near; one after the other:
             in the first and in the second half of a task's turns.
         per_scene: the most examples of one scene that stand together, for tasks whose pool is the scene.
+        per_image: the same for other tasks, where `places` asks for nothing; 0: as it comes.
 
     Raises:
         UserError: for a weight of an unknown task, a negative one, or none above zero; for a task none of whose
@@ -62,9 +64,10 @@ class Schedule:
         one_corpus: bool = False,
         places: Order = "any",
         per_scene: int = 8,
+        per_image: int = 0,
     ) -> None:
         self._train, self._batch, self._seed, self._per_scene = train, batch, seed, per_scene
-        self._places = places
+        self._places, self._per_image = places, per_image
         by_corpus = [(corpora or {}).get(c, 1.0) for c in train.corpora]
         self._streams = [
             streams_of(np.flatnonzero(train.task == t), train.corpus, by_corpus) for t in range(len(train.tasks))
@@ -179,13 +182,17 @@ class Schedule:
     def _permute(self, task: int, members: Ints, rng: np.random.Generator, near: bool | None) -> Ints:
         if (task, int(self._train.image[members[0]])) not in self._train.pool:
             if near is None:
-                return rng.permutation(members)
+                return self._by_scene(members, self._per_image, rng) if self._per_image else rng.permutation(members)
             return arranged(members, self._train.place(members), self._batch, near, rng)
+        return self._by_scene(members, self._per_scene, rng)
+
+    def _by_scene(self, members: Ints, most: int, rng: np.random.Generator) -> Ints:
+        """Shuffle so that up to `most` examples of a scene follow one another."""
         shuffled = rng.permutation(members)
         shuffled = shuffled[np.argsort(self._train.image[shuffled], kind="stable")]
         image = self._train.image[shuffled]
         rank = np.arange(len(image)) - np.searchsorted(image, image)
-        chunk = image * (rank.max() // self._per_scene + 1) + rank // self._per_scene
+        chunk = image * (rank.max() // most + 1) + rank // most
         _, number = np.unique(chunk, return_inverse=True)
         return shuffled[np.argsort(rng.permutation(number.max() + 1)[number], kind="stable")]
 

@@ -10,15 +10,14 @@ nothing else would be left.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from PIL import Image
 
-from geovec_data.dataset import Dataset, ImageStore, ItemStore
+from geovec_data.dataset import ImageStore, ItemStore
 from geovec_data.records import Segments
-from geovec_train.evaluation.view import seen
+from geovec_train.evaluation.view import View
 
 Blind = Literal["image", "box", "text"]
 Side = Literal["query", "target"]
@@ -39,22 +38,11 @@ def side_of(blind: Blind, queries: set[str], targets: set[str]) -> Side | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Without:
-    """A view of a dataset without one kind of part; see `geovec_train.evaluation.view`."""
-
-    blind: Blind
-
-    @property
-    def name(self) -> str:
-        """Tell the view from others in cache keys."""
-        return f"without {self.blind}"
-
-    def of(self, dataset: Dataset) -> Dataset:
-        """Return the dataset as it is to be shown."""
-        if self.blind == "image":
-            return seen(dataset, images=_Grey(dataset.images))
-        return seen(dataset, items=_Without(dataset.items, self.blind))
+def without(blind: Blind) -> View:
+    """Return the view of a dataset without one kind of part."""
+    if blind == "image":
+        return View("without image", images=_Grey)
+    return View(f"without {blind}", items=lambda items: _Without(items, blind))
 
 
 class _Grey(ImageStore):

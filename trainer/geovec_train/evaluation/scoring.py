@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from geovec_data.dataset import Dataset
 from geovec_train.evaluation.answers import Answers
-from geovec_train.evaluation.blind import Blind, Without, side_of
+from geovec_train.evaluation.blind import Blind, side_of, without
 from geovec_train.evaluation.geo_error import geo_facts
 from geovec_train.evaluation.metrics import Floats
 from geovec_train.evaluation.pools import Pool
@@ -53,13 +53,13 @@ class Scorer:
         if why := self._cannot(kinds, side):
             yield absent_row(pool.task, pool.meta_task, pool.scope, why)
             return
-        view = Without(self._blind) if self._blind else None
+        view = without(self._blind) if self._blind else None
         instruction = self._dataset.instruction(f"{pool.task}/0")
         queries = self._encoder.vectors(pool.queries, instruction, view if side == "query" else None)
         items = self._encoder.vectors(pool.items, None, view if side == "target" else None)
         yield self._row(pool, queries, items, places) | ({"blind": f"{side} without {self._blind}"} if side else {})
         if pool.task == TASK and not self._blind:
-            for asked, said in worded(pool, items, lambda wording: self._encoder.vectors(pool.items, None, wording)):
+            for asked, said in worded(pool, items, lambda view: self._encoder.vectors(pool.items, None, view)):
                 yield self._row(asked, queries, said, None)
 
     def _cannot(self, kinds: tuple[set[str], set[str]], side: str | None) -> str | None:

@@ -7,16 +7,16 @@ so is the mean of a class's vectors over all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from geovec_data.dataset import Dataset, ItemStore
+from geovec_data.dataset import ItemStore
 from geovec_data.records import Segments
 from geovec_data.words import with_article
 from geovec_train.evaluation.pools import Pool
 from geovec_train.evaluation.ranking import Vectors
-from geovec_train.evaluation.view import seen
+from geovec_train.evaluation.view import View
 
 TASK = "scene_class"
 PLACE = "{}"  # where the class goes, with its article
@@ -24,20 +24,9 @@ WORDINGS = ("an aerial image of {}", "a satellite photo of {}", "{}, seen from a
 MEAN = "mean of all wordings"
 
 
-@dataclass(frozen=True, slots=True)
-class Worded:
-    """A view of a dataset in which a text says what it names in other words; see `geovec_train.evaluation.view`."""
-
-    wording: str
-
-    @property
-    def name(self) -> str:
-        """Tell the view from others in cache keys."""
-        return f"worded {self.wording!r}"
-
-    def of(self, dataset: Dataset) -> Dataset:
-        """Return the dataset as it is to be shown."""
-        return seen(dataset, items=_Reworded(dataset.items, self.wording))
+def in_words(wording: str) -> View:
+    """Return the view of a dataset in which a text says what it names in other words."""
+    return View(f"worded {wording!r}", items=lambda items: _Reworded(items, wording))
 
 
 class _Reworded(ItemStore):
@@ -53,7 +42,7 @@ class _Reworded(ItemStore):
         )
 
 
-def worded(pool: Pool, plain: Vectors, vectors: Callable[[Worded], Vectors]) -> Iterator[tuple[Pool, Vectors]]:
+def worded(pool: Pool, plain: Vectors, vectors: Callable[[View], Vectors]) -> Iterator[tuple[Pool, Vectors]]:
     """Yield the pool of class names with the candidates' vectors in each wording, then with their mean.
 
     Args:
@@ -63,7 +52,7 @@ def worded(pool: Pool, plain: Vectors, vectors: Callable[[Worded], Vectors]) -> 
     """
     total = plain.astype(np.float64)
     for wording in WORDINGS:
-        said = vectors(Worded(wording))
+        said = vectors(in_words(wording))
         total += said
         yield replace(pool, subset=wording.replace(PLACE, "…")), said
     norms = np.linalg.norm(total, axis=1, keepdims=True)

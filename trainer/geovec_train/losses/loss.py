@@ -13,6 +13,8 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from geovec_data.errors import UserError
+
 Plan = dict[str, Tensor]
 MAX_SCALE = 100.0  # temperature 0.01, as CLIP limits it
 
@@ -118,12 +120,13 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         temperature: where the temperature starts.
         learn_temperature: whether it is trained.
         symmetric: see `masked_infonce`.
-        mini_batch_tokens: the same by tokens embedded at a time (an item of more is embedded alone); 0: by items.
-        hardness: see `masked_infonce`.
-        dims: see `matryoshka`; empty: the whole vectors alone.
         mini_batch: items embedded at a time, with gradients cached (GradCache, arXiv 2101.06983), so that memory
             does not grow with the batch; 0: the whole batch at once. Gradients are equal. Under FSDP all processes must
             have equally many forward passes, under DDP they need not.
+        mini_batch_tokens: the same by tokens embedded at a time, a picture's visual ones among them (an item of more is
+            embedded alone); 0: by items.
+        hardness: see `masked_infonce`.
+        dims: see `matryoshka`; empty: the whole vectors alone.
     """
 
     model: Any
@@ -163,7 +166,12 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
             features: what ``model.preprocess`` gave for each group of items.
             plan: ``query`` (batch,) and ``candidate`` (candidates,), rows into all items in group order, and what
                 `masked_infonce` needs; in a group of processes also ``shares`` (processes,), the items of each.
+
+        Raises:
+            UserError: when mini-batches are asked for by tokens, and the features have none to count.
         """
+        if self.mini_batch_num_tokens and not all("attention_mask" in group for group in features):
+            raise UserError("mini_batch_tokens: this model's inputs are not counted in tokens; give mini_batch instead")
         if self.uses_gradient_cache:
             cached: Any = self.forward_cached  # of the mixin, which has no types
             loss: Tensor = cached(features, plan)

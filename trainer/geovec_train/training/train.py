@@ -92,6 +92,7 @@ def _train(
             corpora=corpora,
             one_corpus=config.one_corpus,
             places=config.places,
+            per_image=config.per_image,
         )
 
     schedule = schedule_of(train)
@@ -140,12 +141,29 @@ def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
 
     try:
         loop.trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator has no class of its own
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except (
+        RuntimeError,
+        MemoryError,
+    ) as error:  # torch.OutOfMemoryError is one; the CPU's allocator has none of its own
+        known = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+        if not known:
             raise
-        smaller = config.mini_batch // 2 or config.batch // 4 or 1
-        raise ResourceFault(
-            f"too little memory for a step of batch={config.batch}. The same command with mini_batch={smaller} goes on"
-            " from the last checkpoint: so many items are embedded at a time, with equal gradients. A new run can also"
-            " have a smaller batch or side, or precision=bf16 on a GPU"
-        ) from error
+        raise ResourceFault(f"too little memory for a step of batch={config.batch}. {_less_memory(config)}") from error
+
+
+def _less_memory(config: TrainConfig) -> str:
+    """Say what to change; what changes nothing that is learnt comes first, since the run can go on with it."""
+    if config.mini_batch_tokens:
+        smaller, unit = f"mini_batch_tokens={config.mini_batch_tokens // 2}", "tokens"
+    else:
+        smaller, unit = (
+            f"mini_batch={config.mini_batch // 2 if config.mini_batch else max(1, config.batch // 4)}",
+            "items",
+        )
+    new = "a smaller batch or side, or precision=bf16 on a GPU"
+    if smaller.endswith("=0"):
+        return f"Items are embedded one by one already: a new run can have {new}"
+    return (
+        f"The same command with {smaller} goes on from the last checkpoint: so many {unit} are embedded at a time, with"
+        f" equal gradients. A new run can also have {new}"
+    )
