@@ -141,6 +141,11 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
         )
     if alignment := finished.counts.get("alignment"):
         notes.append(_alignment_note(alignment))
+    for key, n in finished.counts.get("stated_complete", {}).items():
+        notes.append(
+            f"That the map has every '{key}' of {n:,} images is stated by whoever built this dataset (reader.complete)"
+            " and not measured: answers of no, numbers, areas, comparisons and compositions rest on it."
+        )
     if near := finished.counts.get("near_duplicates"):
         fate = "were left out" if config.dedup.near == "drop" else "could be left out with dedup.near=drop"
         notes.append(f"{near['pairs']:,} pairs of images are near-duplicates; {near['images']:,} images {fate}.")

@@ -19,6 +19,7 @@ class Facts:
     Attributes:
         categories: categories of its regions; where the labels are a map's, the kinds of thing that it shows.
         lacks: where the labels are a map's, the kinds of thing that it is known not to show; else None: all others.
+        amounts: where the labels are a map's, kind and amount of what it is known how much there is of.
         scene_class: its class, merged classes under one name.
         attributes: its attributes as pairs.
     """
@@ -27,6 +28,7 @@ class Facts:
     scene_class: str = ""
     attributes: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     lacks: frozenset[str] | None = None
+    amounts: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
     def without(self, category: str) -> bool:
         """Whether the scene surely has none of a category."""
@@ -47,6 +49,11 @@ def _holds(change: Change, query: Facts, target: Facts) -> bool:
             return gone == frozenset({change.name}) and not come and target.without(change.name)
         case "with":
             return come == frozenset({change.name}) and not gone and query.without(change.name)
+        case "amount":
+            had = {amount for noun, amount in query.amounts if noun == change.name}
+            has = {amount for noun, amount in target.amounts if noun == change.name}
+            right_before = change.before in ("", *had)
+            return not gone and not come and has == {change.after} and bool(had - has) and right_before
         case "attribute":
             had = {value for key, value in query.attributes if key == change.name}
             has = {value for key, value in target.attributes if key == change.name}

@@ -119,7 +119,7 @@ def _word(con: duckdb.DuckDBPyConnection, folder: Path, options: Mapping[str, Co
 
 def _worded(row: dict[str, Any], options: ComposeOptions) -> dict[str, str]:
     kind = row["kind"]
-    values = (row["before"], row["after"]) if kind == "attribute" else ("", "")
+    values = (row["before"], row["after"]) if kind in ("attribute", "amount") else ("", "")
     text = phrase(Change(kind, row["name"], *values), int(row["lot"][:8], 16), plain=options.phrasing == "plain")
     query = ids.item_id((Segment.of_image(row["image"]), Segment.of_text(text)))
     example = ids.digest("example", TASK, row["corpus"], query, row["image"], None)

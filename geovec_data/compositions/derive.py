@@ -1,9 +1,10 @@
 """Which changes are possible: the states of scenes, and the states that another scene of the split shows.
 
 A *state* is a value in a *space*: the value of one attribute among the images of one class, or the set of labelled
-categories among all images; where the labels are a map's, the kinds that are shown, among the images that show one
-kind or are known to lack it (`geovec_data.compositions.mapped`). Images of one corpus and split that share a state
-answer the same changes. All of it is SQL over the finished tables, so that memory does not grow with the corpus.
+categories among all images; where the labels are a map's (`geovec_data.compositions.mapped`), the kinds that are shown,
+among the images that show one kind or are known to lack it, or the amount of a kind, among those that show the same
+kinds. Images of one corpus and split that share a state answer the same changes. All of it is SQL over the finished
+tables, so that memory does not grow with the corpus.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geovec_data.build.chips import PARTLY_SHOWN
-from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
+from geovec_data.compositions.mapped import ALSO, AMOUNT, LACKS, LEVEL, SHOWS
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,7 +58,17 @@ FROM (SELECT image, corpus, split,
         coalesce(list(a.value) FILTER (a.key IN ('{SHOWS}', '{LACKS}')), []) AS known
       FROM (SELECT m.image, m.corpus, m.split, unnest(i.attributes) AS a FROM members m JOIN images i ON i.id = m.image)
       GROUP BY image, corpus, split HAVING bool_or(a.key = '{LEVEL}'))
-WHERE len(shows) > 0
+"""
+
+# one kind's amounts are states of a space of their own, among images that show the same kinds
+_AMOUNTS = f"""
+CREATE TEMP TABLE amounts AS
+SELECT image, corpus, split, split_part(said, '=', 1) AS name, split_part(said, '=', 2) AS state,
+  concat(chr(29), split_part(said, '=', 1), chr(31), shows) AS space
+FROM (SELECT image, corpus, split, unnest(list(a.value) FILTER (a.key = '{AMOUNT}')) AS said,
+        coalesce(string_agg(a.value, chr(31) ORDER BY a.value) FILTER (a.key IN ('{SHOWS}', '{ALSO}')), '') AS shows
+      FROM (SELECT m.image, m.corpus, m.split, unnest(i.attributes) AS a FROM members m JOIN images i ON i.id = m.image)
+      GROUP BY image, corpus, split)
 """
 
 _STATES = """
@@ -65,12 +76,15 @@ CREATE TEMP TABLE states AS
 SELECT image, corpus, split, space, state FROM attribute_states
 UNION ALL SELECT image, corpus, split, '', array_to_string(categories, chr(31)) FROM category_sets
 UNION ALL SELECT image, corpus, split, space, array_to_string(shows, chr(31)) FROM mapped
+UNION ALL SELECT image, corpus, split, space, state FROM amounts
 """
 
 _MOVES = """
 CREATE TEMP TABLE moves AS
 WITH groups AS (SELECT corpus, split, space, state, count(*) AS images FROM states GROUP BY ALL),
-named AS (SELECT DISTINCT corpus, split, space, name, state FROM attribute_states),
+named AS (
+  SELECT DISTINCT corpus, split, space, name, state, 'attribute' AS kind FROM attribute_states
+  UNION SELECT DISTINCT corpus, split, space, name, state, 'amount' FROM amounts),
 sets AS (
   SELECT DISTINCT corpus, split, '' AS space, categories, unnest(categories) AS category FROM category_sets
   UNION ALL SELECT DISTINCT corpus, split, space, shows, substr(space, 2) FROM mapped
@@ -80,7 +94,7 @@ less AS (
     array_to_string([x FOR x IN categories IF x <> category], chr(31)) AS fewer
   FROM sets),
 possible AS (
-  SELECT a.corpus, a.split, a.space, a.state AS before, b.state AS after, 'attribute' AS kind, a.name
+  SELECT a.corpus, a.split, a.space, a.state AS before, b.state AS after, a.kind, a.name
   FROM named a JOIN named b USING (corpus, split, space) WHERE a.state <> b.state
   UNION ALL SELECT corpus, split, space, more, fewer, 'without', category FROM less
   UNION ALL SELECT corpus, split, space, fewer, more, 'with', category FROM less)
@@ -118,5 +132,5 @@ def derive(con: duckdb.DuckDBPyConnection) -> None:
         con: a connection with the views `images`, `image_splits`, `regions`, `rejects` and the tables
             `composed_corpora` (corpus, per_image, per_change, most_targets) and `merged_classes` (corpus, name, class).
     """
-    for sql in (_MEMBERS, _ATTRIBUTES, _CATEGORIES, _MAPPED, _STATES, _MOVES, _CHOSEN):
+    for sql in (_MEMBERS, _ATTRIBUTES, _CATEGORIES, _MAPPED, _AMOUNTS, _STATES, _MOVES, _CHOSEN):
         con.execute(sql)

@@ -3,14 +3,46 @@
 A map is not complete, so a scene without a label of something may yet have it, and only a kind of thing that the map
 knows completely enough around the scene (`geovec_data.osm.completeness`, level in the attribute ``map_level``) is
 called lacking. A change of one kind is made only between scenes of which each shows it or is known to lack it, and
-which otherwise show the same, those kinds included that no map has completely (``map_also``: trees, parks).
+which otherwise show the same, those kinds included that no map has completely (``map_also``: trees, parks). Where both
+show the kind the change may be that of its amount: one, a few, a dozen or dozens (``map_amount``), said where the map
+knows them all and nobody would say another of these words.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Literal, get_args
 
-SHOWS, ALSO, LACKS, LEVEL = "map_shows", "map_also", "map_lacks", "map_level"
+SHOWS, ALSO, LACKS, LEVEL, AMOUNT = "map_shows", "map_also", "map_lacks", "map_level", "map_amount"
+STATED = "map_stated"  # a tag key that is not measured to be completely mapped there, but stated by the user to be
+
+Amount = Literal["one", "few", "dozen", "dozens"]
+AMOUNTS: tuple[Amount, ...] = get_args(Amount)
+_LEAST: dict[Amount, int] = {"one": 1, "few": 2, "dozen": 10, "dozens": 30}  # things surely there
+_MOST: dict[Amount, float] = {"one": 1, "few": 4, "dozen": 14, "dozens": math.inf}
+_SLACK = 1.25  # so many times the most with what may be one
+
+
+def amount_of(surely: int, at_most: int) -> Amount | None:
+    """Say how many there are in a word; None where another would do as well.
+
+    Args:
+        surely: things that anybody counts.
+        at_most: those, and what may be one: cut off by the image's edge.
+    """
+    fit = (a for a in AMOUNTS if _LEAST[a] <= surely <= _MOST[a] and at_most <= _SLACK * _MOST[a])
+    return next(fit, None)
+
+
+def amount_pair(noun: str, amount: Amount) -> tuple[str, str]:
+    """Write an amount as an attribute: ``("map_amount", "building=dozens")``."""
+    return AMOUNT, f"{noun}={amount}"
+
+
+def amounts(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Read (noun, amount) from a scene's attributes."""
+    return frozenset((v.split("=")[0], v.split("=")[1]) for k, v in pairs if k == AMOUNT)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> tuple[frozenset[str], frozenset[str]] | None:

@@ -73,4 +73,10 @@ def prove(con: duckdb.DuckDBPyConnection, task: str) -> None:
 def _facts(row: dict[str, Any], prefix: str = "") -> Facts:
     attributes = frozenset((a["key"], a["value"]) for a in row[f"{prefix}attributes"])
     shows, lacks = mapped.facts(attributes) or (frozenset(row[f"{prefix}categories"]), None)
-    return Facts(categories=shows, scene_class=row[f"{prefix}class"], attributes=attributes, lacks=lacks)
+    return Facts(
+        categories=shows,
+        scene_class=row[f"{prefix}class"],
+        attributes=attributes,
+        lacks=lacks,
+        amounts=mapped.amounts(attributes),
+    )

@@ -38,10 +38,12 @@ class Around:
     Attributes:
         share: noun → share of the blocks that hold something so called.
         density: noun → things so called in a square metre; those that reach into several blocks count in each.
+        found: nouns of what the blocks hold, however few they are.
     """
 
     share: dict[str, float] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
+    found: frozenset[str] = frozenset()
 
 
 Bounds = tuple[float, float, float, float]
@@ -91,10 +93,12 @@ class Completeness:
                     found.update(nouns.keys())
                     things.update(nouns)
         if blocks < LEAST_BLOCKS:
-            return Around()
+            return Around(found=frozenset(found))
         area = blocks * BLOCK**2
         return Around(
-            {n: k / blocks for n, k in sorted(found.items())}, {n: k / area for n, k in sorted(things.items())}
+            {n: k / blocks for n, k in sorted(found.items())},
+            {n: k / area for n, k in sorted(things.items())},
+            frozenset(found),
         )
 
     def _block(self, block: Block) -> Counter[str] | None:

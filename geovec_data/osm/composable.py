@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS
+from geovec_data.compositions.mapped import ALSO, LACKS, LEVEL, SHOWS, amount_of, amount_pair
+from geovec_data.osm.questions import countable
 from geovec_data.osm.survey import VAGUE, Survey
 from geovec_data.osm.tag_table import table
 
@@ -23,9 +24,13 @@ def composable(survey: Survey) -> Iterator[tuple[str, str]]:
     yield LEVEL, f"{survey.level:g}"
     for noun in sorted({t.entry.label[-1] for t in survey.things if t.certain}):
         yield SHOWS if noun in roots else ALSO, noun
-    for noun in sorted(survey.complete.keys() & roots.keys()):
+    for noun in sorted(survey.known & roots.keys()):
         if roots[noun] >= survey.gsd and survey.lacks(noun):
             yield LACKS, noun
+    for noun in sorted(roots.keys() & set(countable(survey))):
+        counted = survey.count(noun)
+        if counted is not None and (amount := amount_of(counted, len(survey.named(noun)))):
+            yield amount_pair(noun, amount)
 
 
 @lru_cache(maxsize=1)

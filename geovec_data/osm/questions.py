@@ -4,8 +4,8 @@ Answer sets: yes and no; the numbers 0 to 20 and ``more than 20``; six ranges of
 paper's 0, under 10, 100, 1000 m² and more) put nearly every answer about buildings into the last, so these are finer.
 
 An object counts where at least half of its area lies in the image. "No", numbers and areas are given only where the
-map is complete in that kind of thing around the image (`geovec_data.osm.completeness`), and none where a thing with a
-broader name may be one.
+map is complete in that kind of thing around the image (`geovec_data.osm.completeness`) or the user states that it is
+(`geovec_data.osm.stated`), and none where a thing with a broader name may be one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def absent(survey: Survey) -> set[str]:
     """Nouns of which the map around is complete, and of which there is nothing here, nor of their whole family."""
     nouns, here = table().nouns, {t.entry.label[-1] for t in survey.things}
     out = set()
-    for noun in survey.complete:
+    for noun in survey.known:
         entry = nouns.get(noun)
         if entry is None or entry.zone or entry.geometry == "point" or entry.gsd < survey.gsd:
             continue

@@ -76,6 +76,7 @@ class Survey:
         complete: noun → completeness of it around the image, see `geovec_data.osm.completeness`.
         density: noun → things so called in a square metre around the image.
         level: completeness from which a noun's absence and number are believed.
+        stated: nouns of which the user states that the map lacks none, see `geovec_data.osm.stated`.
     """
 
     things: tuple[Thing, ...]
@@ -85,6 +86,7 @@ class Survey:
     complete: dict[str, float] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
     level: float = 1.0
+    stated: frozenset[str] = frozenset()
 
     def named(self, noun: str) -> list[Thing]:
         """Return the things that are called so, by name or by an ancestor."""
@@ -98,8 +100,10 @@ class Survey:
     def believed(self, noun: str) -> bool:
         """Tell whether the map around knows this noun so well that what it does not show here is not here.
 
-        The image itself must be mapped, too: by something that is a thing and not a use of land.
+        Where that is measured the image itself must be mapped, too: by something that is a thing and not a use of land.
         """
+        if noun in self.stated:
+            return True
         worked_on = any(not t.entry.zone and t.form != "point" for t in self.things)
         return worked_on and self.complete.get(noun, 0.0) >= self.level
 
@@ -108,15 +112,17 @@ class Survey:
 
         None where many are usual is as likely a hole in the map, or one large thing that holds them all.
         """
-        known = self.believed(noun) and not self.undecided(noun) and self._usual(noun) < MANY_USUAL
-        return known and not self.named(noun)
+        usual = noun not in self.stated and self._usual(noun) >= MANY_USUAL
+        return self.believed(noun) and not usual and not self.undecided(noun) and not self.named(noun)
 
     def count(self, noun: str) -> int | None:
         """Return how many there are, or None where that cannot be said: see `believed`, `undecided`, `_usual`."""
         found = self.named(noun)
-        if self.undecided(noun) or not self.believed(noun) or any(not t.sure for t in found):
+        unclear = any(not t.sure and t.visible >= CLEAR for t in found)  # of one that is less in the image no one asks
+        if self.undecided(noun) or not self.believed(noun) or unclear:
             return None
-        if any(len(self.named(n)) < AS_USUAL * self._usual(n) for n in (noun, *self._ancestors(noun))):
+        kin = (noun, *self._ancestors(noun))
+        if noun not in self.stated and any(len(self.named(n)) < AS_USUAL * self._usual(n) for n in kin):
             return None
         return sum(t.counts for t in found)
 
@@ -133,10 +139,15 @@ class Survey:
         """The names of the things that anybody sees, each once, in order."""
         return tuple(sorted({t.entry.name for t in self.things if t.certain}))
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The nouns that absence and number can be asked of: those around the image, those stated."""
+        return self.stated.union(self.complete)
+
     @cached_property
     def whole(self) -> frozenset[str]:
         """The nouns of which the map knows all that there are in the image, as far as `believed` goes."""
-        return frozenset(n for n in self.complete if self.believed(n) and not VAGUE & {n, *self._ancestors(n)})
+        return frozenset(n for n in self.known if self.believed(n) and not VAGUE & {n, *self._ancestors(n)})
 
     def beyond(self, regions: Iterable[Region]) -> tuple[Region, ...]:
         """Return the things that are none of these regions: cut off, too small, too large, lines or points."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from geovec_data.compositions.mapped import STATED
 from geovec_data.ids import digest
 from geovec_data.schema import BUILD_TABLES
 from geovec_data.store.manifest import Shard
@@ -43,6 +44,7 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "corpora": _by_corpus(con, rejects),
         "digest": digest(*(s.sha256 for s in shards)),
         **_alignment(con),
+        **_stated(con),
     }
 
 
@@ -58,6 +60,16 @@ def _alignment(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     ).fetchall()
     kinds = {kind: {"images": n} | ({} if kind == "refused" else {"median_m": metres}) for kind, n, metres in found}
     return {"alignment": kinds} if kinds else {}
+
+
+def _stated(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count images by the tag keys that the user states to be mapped completely there; none where he states none."""
+    found = con.execute(
+        "SELECT fact.value, count(*) FROM (SELECT unnest(attributes) AS fact FROM images) WHERE fact.key = ?"
+        " GROUP BY 1 ORDER BY 1",
+        [STATED],
+    ).fetchall()
+    return {"stated_complete": dict(found)} if found else {}
 
 
 def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[str, Any]]:

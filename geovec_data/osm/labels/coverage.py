@@ -62,6 +62,12 @@ class Coverage:
             return f"{share:.0%} of it lies in the hull of the labels, min_covered_hull={self.least_hull}"
         return None
 
+    def holds(self, placement: Placement) -> bool:
+        """Tell whether an image lies wholly, up to `least`, in what is stated and the hull of the rest."""
+        footprint = footprint_of(placement)
+        share = footprint.intersection(self.stated.union(self.hull)).area / footprint.area
+        return bool(share >= self.least)
+
 
 def require_overlap(images: Iterable[Placement | str], coverage: Coverage, imagery: Path, labels: Path) -> None:
     """Check that at least one image meets the labels; stops at the first that does.

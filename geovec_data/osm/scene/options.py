@@ -58,6 +58,13 @@ class RasterOsmOptions(ReaderOptions):
         description="share of the blocks around an image that must have a kind of thing before a"
         " question may be answered with no, a number or an area",
     )
+    complete: tuple[str, ...] = Field(
+        (),
+        description="OSM keys that you know to be mapped completely within the labels' extent, e.g. [building]. What"
+        " the map lacks of them is not there: questions are answered with no, a number or an area, and compositions and"
+        " expressions that count are made. Each image keeps it as stated, not measured; other keys are judged as by"
+        " default",
+    )
     align: Literal["off", "report", "apply"] = Field(
         "apply",
         description="offset between footprints and imagery: not estimated, only kept in the record, or labels moved by"
@@ -65,7 +72,7 @@ class RasterOsmOptions(ReaderOptions):
     )
     min_data: float = Field(0.5, ge=0, le=1, description="least share of an image's pixels that hold data")
 
-    @field_validator("keys")
+    @field_validator("keys", "complete")
     @classmethod
     def _known(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         for key in keys:
@@ -90,7 +97,9 @@ class RasterOsmOptions(ReaderOptions):
         return bands
 
     @model_validator(mode="after")
-    def _overlap(self) -> RasterOsmOptions:
+    def _consistent(self) -> RasterOsmOptions:
+        if unused := set(self.complete) - set(self.keys):
+            raise ValueError(f"complete={sorted(unused)}: these are not among keys={list(self.keys)}")
         if self.overlap >= self.size:
             raise ValueError(f"overlap={self.overlap} must be less than size={self.size}")
         return self

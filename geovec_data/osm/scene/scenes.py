@@ -83,7 +83,7 @@ class OsmScenes:
 
         o = self._options
         wanted = RegionOptions(keys=o.keys, default=o.default_category, max_area=o.max_area)
-        return Surveyor(self.index, self.coverage, wanted, o.completeness)
+        return Surveyor(self.index, self.coverage, wanted, o.completeness, o.complete)
 
     def require_labels(self) -> None:
         """Check that the labels can label something.
@@ -134,6 +134,7 @@ class OsmScenes:
             if feature.fault and not self._is_setting(feature, drawn):
                 yield self.reject(chip.key, "broken_area", f"{feature.name}: {feature.fault}", "region")
         fields, losses = self._surveyor.look(features, drawn, chip.seen)
+        stated = fields.pop("attributes")
         for code, detail in losses:
             yield self.reject(chip.key, code, detail, "region")
         lon, lat = placement.center()
@@ -153,7 +154,7 @@ class OsmScenes:
             lon=lon,
             lat=lat,
             gsd=placement.gsd(),
-            attributes=(*self._lineage(placement), *chip.attributes),
+            attributes=(*self._lineage(placement), *chip.attributes, *stated),
             **fields,
         )
 

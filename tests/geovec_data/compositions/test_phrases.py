@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from geovec_data.compositions.check import Facts, supported
@@ -12,6 +14,11 @@ VALUES = [("color", "blue"), ("color", "gray"), ("shape", "oval"), ("quantity", 
 CHANGES = [Change(kind, c) for kind in ("with", "without") for c in CATEGORIES] + [  # type: ignore[arg-type]
     Change("attribute", "color", "blue", "gray"),
     Change("attribute", "shape", "round", "oval"),
+    *(
+        Change("amount", c, before, after)
+        for c in ("ship", "bus")
+        for before, after in permutations(("one", "few", "dozen", "dozens"), 2)
+    ),
 ]
 
 
@@ -55,6 +62,26 @@ def labelled(*categories: str) -> Facts:
 )
 def test_the_checker_compares_category_sets(text: str, query: Facts, target: Facts, right: bool) -> None:
     assert supported(text, query, target, ["ship", "harbor", "car"], []) is right
+
+
+def counted(amount: str, *categories: str) -> Facts:
+    return Facts(categories=frozenset(categories), amounts=frozenset({("ship", amount)}))
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "target", "right"),
+    [
+        ("with dozens of ships", counted("few", "ship"), counted("dozens", "ship"), True),
+        ("with dozens of ships", counted("dozens", "ship"), counted("dozens", "ship"), False),
+        ("with dozens of ships", counted("few", "ship"), counted("dozens", "ship", "car"), False),
+        ("with dozens of ships", counted("few", "ship"), labelled("ship"), False),  # nobody knows how many
+        ("not just a few, but dozens of ships", counted("few", "ship"), counted("dozens", "ship"), True),
+        ("not just a few, but dozens of ships", counted("one", "ship"), counted("dozens", "ship"), False),
+        ("not dozens, but a single ship", counted("dozens", "ship"), counted("one", "ship"), True),
+    ],
+)
+def test_the_checker_compares_amounts_among_equal_sets(text: str, query: Facts, target: Facts, right: bool) -> None:
+    assert supported(text, query, target, ["ship", "car"], []) is right
 
 
 def painted(scene_class: str, **attributes: str) -> Facts:

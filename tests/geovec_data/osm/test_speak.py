@@ -9,6 +9,7 @@ import pytest
 from geovec_data.osm.captions import captions_of
 from geovec_data.osm.questions import questions_of
 from geovec_data.osm.speak import speak
+from geovec_data.osm.stated import nouns_of
 from geovec_data.osm.survey import Survey, Thing
 from geovec_data.osm.tag_table import table
 from geovec_data.records import Scene
@@ -27,8 +28,10 @@ POOL = thing("leisure=swimming_pool", (150, 150, 180, 180))
 KNOWN = {"house": 0.9, "building": 0.9, "residential building": 0.9, "swimming pool": 0.9, "tennis court": 0.9}
 
 
-def survey(*things: Thing, complete: dict[str, float] | None = None) -> Survey:
-    return Survey(things=things, width=200, height=200, gsd=0.5, complete=complete or {}, level=0.3)
+def survey(*things: Thing, complete: dict[str, float] | None = None, stated: tuple[str, ...] = ()) -> Survey:
+    return Survey(
+        things=things, width=200, height=200, gsd=0.5, complete=complete or {}, level=0.3, stated=nouns_of(stated)
+    )
 
 
 def answers(found: Survey) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
@@ -47,6 +50,27 @@ def test_no_is_answered_only_where_the_map_is_complete() -> None:
     denied = {text for text, a in known["presence"] if a == ("no",)}
     assert denied
     assert all("tennis court" in text for text in denied), denied
+
+
+def test_what_the_user_states_unlocks_that_key_and_no_other() -> None:
+    said = answers(survey(*HOUSES, POOL, stated=("building",)))
+    assert {"presence", "count"} <= set(said)
+    assert all("house" in text or "building" in text for text, _ in said["count"]), said["count"]
+    assert {a for _, a in said["presence"]} == {("yes",)}, "nothing else is denied"
+    bare = answers(survey(POOL, stated=("building",)))
+    denied = {text for text, a in bare["presence"] if a == ("no",)}
+    assert denied
+    assert not any("pool" in text for text in denied)
+    assert not survey(stated=("building",)).lacks("swimming pool")
+    assert survey(stated=("building",)).lacks("building"), "an image without anything on the map, too"
+
+
+def test_a_noun_of_two_keys_needs_a_statement_of_both() -> None:
+    assert "storage tank" not in nouns_of(("building",))
+    assert "storage tank" in nouns_of(("building", "man_made"))
+    assert {"tennis court", "swimming pool", "sports pitch"} <= nouns_of(("leisure",))
+    assert "building" in nouns_of(("building",))
+    assert not nouns_of(())
 
 
 def test_counts_are_those_of_the_things_mostly_inside() -> None:
