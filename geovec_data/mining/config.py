@@ -47,7 +47,7 @@ class MineConfig(BaseModel):
     reuse: str | None = Field(
         None,
         description="a run whose stored candidates are judged anew by another policy, k or quota; nothing is embedded"
-        " or searched",
+        " or searched, and pool, anchor, depth and codecs are that run's",
     )
     run: str = Field("default", description="name of this mining run: it is written to <dataset>/mining/<run>/")
     k: int = Field(4, ge=1, description="negatives per example; with quota.hard the sum of the quotas counts instead")

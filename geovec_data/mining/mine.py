@@ -75,6 +75,8 @@ def run(config: MineConfig) -> dict[str, Any]:
     """
     dataset = Dataset(config.dataset)
     base = StoredRun.reused(dataset.path / "mining", config) if config.reuse else None
+    if base:
+        config = base.completed(config)
     folder = find(config.encoder) if config.encoder else None
     settings = config.model_dump(mode="json", exclude=_NOT_SETTINGS) | {
         "encoder": fingerprint(folder) if folder else base and base.settings.get("encoder"),

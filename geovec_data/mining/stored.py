@@ -22,6 +22,7 @@ from geovec_data.mining.stored_task import StoredTask
 from geovec_data.mining.summary import read_summary
 from geovec_data.mining.truth import Truth
 
+_TAKEN = ("pool", "anchor", "box_codec", "coordinate_codec", "depth")  # decide what the candidates are
 _SAME = ("encoder", "dataset", "pool", "anchor", "box_codec", "coordinate_codec")
 
 
@@ -59,6 +60,12 @@ class StoredRun:
         if config.reuse == config.run:
             raise UserError(f"reuse={config.reuse}: give the new run another name (run=…): the old one stays as it is")
         return cls(folder / config.reuse)
+
+    def completed(self, config: MineConfig) -> MineConfig:
+        """Return the options of a run that reuses this one: what decides its candidates is as here unless given."""
+        taken = {name: self.settings[name] for name in _TAKEN if name in self.settings}
+        given = config.model_dump(exclude_unset=True)
+        return MineConfig.model_validate(taken | given)
 
     def check(self, config: MineConfig, settings: dict[str, Any]) -> None:
         """Compare this run's settings with the earlier run's.

@@ -79,6 +79,16 @@ def test_other_candidates_are_refused(mined: tuple[Path, str], options: dict[str
         run(MineConfig.model_validate({"dataset": dataset, "reuse": "default", "run": "again"} | options))
 
 
+def test_what_decides_the_candidates_is_taken_over_unless_given(mined: tuple[Path, str]) -> None:
+    dataset, encoder = mined
+    base = {"dataset": dataset, "encoder": encoder, "device": "cpu", "k": 2}
+    run(MineConfig.model_validate(base | {"run": "near", "anchor": "positive", "depth": 7}))
+    run(MineConfig.model_validate({"dataset": dataset, "reuse": "near", "run": "again", "k": 2}))
+    assert negatives(dataset, "again") == negatives(dataset, "near") != negatives(dataset, "default")
+    with pytest.raises(UserError, match="another anchor"):
+        run(MineConfig.model_validate({"dataset": dataset, "reuse": "near", "run": "c", "k": 2, "anchor": "query"}))
+
+
 def test_another_encoder_or_build_is_refused(mined: tuple[Path, str], tmp_path: Path) -> None:
     dataset, _ = mined
     ids = pq.read_table(next((dataset / "items").iterdir()))["id"].to_pylist()
