@@ -30,7 +30,7 @@ class TrainConfig(BaseModel):
         None, description="corpus: how often its examples are drawn, e.g. {rsvg: 2}; for others, as the dataset says"
     )
     steps: int = Field(900, ge=1, description="optimizer steps")
-    batch: int = Field(64, ge=2, description="examples in a batch; each is the others' negatives")
+    batch: int = Field(64, description="examples in a batch; each is the others' negatives")
     mini_batch: int = Field(0, ge=0, description="items in memory at a time (GradCache: equal gradients); 0: all")
     mini_batch_tokens: int = Field(
         0, ge=0, description="GradCache with mini-batches of at most so many tokens, whatever the items; 0: by items"
@@ -110,6 +110,13 @@ class TrainConfig(BaseModel):
     workers: int = Field(2, ge=1, description="threads that decode images ahead of the training")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")
+
+    @field_validator("batch")
+    @classmethod
+    def _others_are_in_the_batch(cls, value: int) -> int:
+        if value < 2:
+            raise ValueError("an example has its negatives from the others of its batch: give 2 or more")
+        return value
 
     @field_validator("mine_every", mode="before")
     @classmethod

@@ -57,6 +57,10 @@ def test_no_dataset_and_no_train_split_are_told(dataset: Dataset, tmp_path: Path
         ("ema=1.5", "ema"),
         ("mini_batch=2 mini_batch_tokens=90", "give one of them"),
         ("per_image=5 places=spread", "give one of them"),
+        (
+            "batch=1",
+            "negatives from the others of its batch",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_told(dataset: Dataset, tmp_path: Path, option: str, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,18 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(
     assert list((out / "checkpoints" / ".writing").iterdir())
     run(config(dataset, out))
     assert same(warm, out)
+
+
+def test_a_checkpoint_of_another_run_is_refused(dataset: Dataset, tmp_path: Path, dies_at: Any) -> None:
+    run(config(dataset, tmp_path / "other", seed=1, side=56))
+    dies_at(3)
+    with pytest.raises(Killed):
+        run(config(dataset, tmp_path / "run", side=56))
+    dies_at(None)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")
+    with pytest.raises(UserError, match="checkpoint-6 is a checkpoint of another run"):
+        run(config(dataset, tmp_path / "run", side=56))
 
 
 def test_a_run_killed_while_its_model_is_written_is_completed(

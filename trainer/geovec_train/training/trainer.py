@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -17,10 +18,11 @@ from geovec_train.losses.loss import MaskedInfoNCE
 from geovec_train.models.load import save_model
 from geovec_train.training.average import Average
 from geovec_train.training.processes import Processes
-from geovec_train.training.resume import CHECKPOINT, checkpoints
+from geovec_train.training.resume import CHECKPOINT, SETTINGS_FILE, checkpoints
 
 BARREN = 10
 LOSS_FILE = "loss.safetensors"
+RUN_FILE = "run.sha256"
 
 
 class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
@@ -134,9 +136,20 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         save_model(self.model, Path(output_dir))
         own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
         save_file(own, Path(output_dir) / LOSS_FILE)
+        (Path(output_dir) / RUN_FILE).write_text(self._run(), encoding="utf-8")
         self._average.save(Path(output_dir))
 
+    def _run(self) -> str:
+        """Return what tells this run from others: a hash of what decides its weights."""
+        return hashlib.sha256((Path(self.args.output_dir).parent / SETTINGS_FILE).read_bytes()).hexdigest()
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        mark = Path(resume_from_checkpoint) / RUN_FILE
+        if mark.is_file() and mark.read_text(encoding="utf-8") != self._run():
+            raise UserError(
+                f"{resume_from_checkpoint} is a checkpoint of another run. Delete {self.args.output_dir} to begin anew,"
+                " or choose another out"
+            )
         super()._load_from_checkpoint(resume_from_checkpoint)
         own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
         self.loss.load_state_dict(own, strict=False)
