@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from geovec_data.osm.tag_table import Entry, Table, table
+from geovec_data.osm.tag_table import Entry, table
 
 Form = Literal["area", "ring", "line", "point"]
 
@@ -28,6 +28,8 @@ class Meaning:
 
 
 KEYS: tuple[str, ...] = tuple(table().keys)
+_RANK = {key: number for number, key in enumerate(KEYS)}
+_HIDING = frozenset(("location", "parking", "layer", "intermittent", "seasonal", "tunnel", "indoor"))
 
 
 def meaning_of(tags: Mapping[str, str], keys: tuple[str, ...], form: Form) -> Meaning | None:
@@ -40,14 +42,10 @@ def meaning_of(tags: Mapping[str, str], keys: tuple[str, ...], form: Form) -> Me
     """
     if hidden(tags):
         return None
-    known = table()
-    for key, values in known.keys.items():
-        if key not in tags or key not in keys or (value := _value(tags, key)) in _NO:
+    for key in _asked(tags):
+        if key not in keys or (plain := _plain(key, _value(tags, key))) is None:
             continue
-        entry = values.get(value) or values.get("*")
-        if entry is None:
-            continue
-        found = _refined(Meaning(f"{key}={value if value in values else '*'}", entry), tags, known)
+        found = _refined(plain, tags)
         if _is_form(found.entry, form, tags):
             return _as_line(found) if form == "line" and found.entry.as_line else found
     return None
@@ -56,14 +54,25 @@ def meaning_of(tags: Mapping[str, str], keys: tuple[str, ...], form: Form) -> Me
 def unknown_tags(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ``key=value`` of the table's keys whose value the table does not have."""
     out = []
-    for key, values in table().keys.items():
-        if key in tags and "*" not in values and (value := _value(tags, key)) not in values and value not in _NO:
+    for key in _asked(tags):
+        value = _value(tags, key)
+        if value not in _NO and _plain(key, value) is None:
             out.append(f"{key}={value}")
     return tuple(out)
 
 
+def _asked(tags: Mapping[str, str]) -> list[str]:
+    """List the keys of the table that some tags have, in the table's order; most features have one, of a dozen."""
+    found = [key for key in tags if key in _RANK]
+    if len(found) > 1:
+        found.sort(key=_RANK.__getitem__)
+    return found
+
+
 def hidden(tags: Mapping[str, str]) -> bool:
     """Tell whether an image cannot show the feature: it lies under the ground or indoors, or is there at times only."""
+    if _HIDING.isdisjoint(tags):
+        return False
     under = tags.get("location") == "underground" or tags.get("parking") == "underground"
     low = tags.get("layer", "").startswith("-") and ("building" in tags or "amenity" in tags)
     at_times = tags.get("intermittent") == "yes" or tags.get("seasonal", "no") != "no"
@@ -91,8 +100,17 @@ def _as_line(found: Meaning) -> Meaning:
     return Meaning(found.tag, found.entry.line)
 
 
+@lru_cache(maxsize=4096)
+def _plain(key: str, value: str) -> Meaning | None:
+    """Return what a tag of one of the table's keys means by itself."""
+    values = table().keys[key]
+    entry = None if value in _NO else values.get(value) or values.get("*")
+    return None if entry is None else Meaning(f"{key}={value if value in values else '*'}", entry)
+
+
 def _value(tags: Mapping[str, str], key: str) -> str:
-    return tags.get(key, "no").split(";")[0].strip()
+    value = tags.get(key, "no")
+    return (value.split(";")[0] if ";" in value else value).strip()
 
 
 def _is_form(entry: Entry, form: Form, tags: Mapping[str, str]) -> bool:
@@ -105,7 +123,8 @@ def _is_form(entry: Entry, form: Form, tags: Mapping[str, str]) -> bool:
     return entry.geometry == "point"
 
 
-def _refined(found: Meaning, tags: Mapping[str, str], known: Table) -> Meaning:
+def _refined(found: Meaning, tags: Mapping[str, str]) -> Meaning:
+    known = table()
     if found.tag == "building=*":
         for use, kind in known.uses.items():
             key, _, value = use.partition("=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import unhexlify
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +14,12 @@ from geovec_data.osm.places import place_of
 from geovec_data.osm.tags import KEYS, meaning_of, unknown_tags, width_of
 
 _FAULT = "its rings do not close into an area: it crosses itself, or part of it lies outside the extract"
-_REMEMBERED = 4  # sets of keys, of each size
 
 
-class Tags:
-    """Reads objects' tags. Most have the keys of one seen before: asking for those costs a fifth of listing them."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int, list[tuple[str, ...]]] = {}  # number of tags → keys, those met last in front
-
-    def __call__(self, tags: Any) -> dict[str, str]:
-        """Return osmium's list of tags as a dictionary."""
-        count, get = len(tags), tags.get
-        seen = self._seen.setdefault(count, [])
-        for keys in seen:
-            out: dict[str, str] = {}
-            for key in keys:
-                value = get(key)
-                if value is None:
-                    break
-                out[key] = value
-            else:  # as many as it has, all of them found: these are its tags
-                if keys is not seen[0]:
-                    seen.remove(keys)
-                    seen.insert(0, keys)
-                return out
-        out = dict(tags)
-        if len(out) == count:
-            seen.insert(0, tuple(out))
-            del seen[_REMEMBERED:]
-        return out
+def tags_of(item: Any) -> dict[str, str]:
+    """Return an osmium object's tags. Counted, not listed to their end: to say that it is there costs osmium most."""
+    tags = item.tags
+    return dict(islice(iter(tags), len(tags)))
 
 
 class Sorter:
@@ -55,7 +32,6 @@ class Sorter:
         import osmium
 
         self._add = batch.add
-        self._tags = Tags()
         self._tally = tally
         self._wkb = osmium.geom.WKBFactory()
         self._no_place: type[Exception] = osmium.InvalidLocationError
@@ -74,21 +50,21 @@ class Sorter:
         self._by_type[type(item)](item)
 
     def _node(self, item: Any) -> None:
-        tags = self._tags(item.tags)
+        tags = tags_of(item)
         meaning = meaning_of(tags, KEYS, "point")
         if meaning is not None and item.location.valid():
             width = width_of(meaning.entry, tags)
             self._add(Row(self._wkb.create_point(item), tags, "node", item.id, item.version, "point", width))
 
     def _way(self, item: Any) -> None:
-        tags = self._tags(item.tags)
+        tags = tags_of(item)
         if unknown := unknown_tags(tags):
             self._tally.unknown.update(unknown)
         if item.is_closed() and tags.get("area") != "no" and meaning_of(tags, KEYS, "ring") is not None:
             if (True, item.id) in self._assembled:
                 self._assembled.remove((True, item.id))
             else:
-                self._ways[item.id] = Row(self._line(item), tags, "way", item.id, item.version)
+                self._ways[item.id] = Row("", tags, "way", item.id, item.version)
             return
         meaning = meaning_of(tags, KEYS, "line")
         if meaning is not None and (line := self._line(item)):
@@ -105,7 +81,7 @@ class Sorter:
             return str(shapely.to_wkb(shapely.LineString([places[0], *places]), hex=True)) if places else ""
 
     def _relation(self, item: Any) -> None:
-        tags = self._tags(item.tags)
+        tags = tags_of(item)
         if unknown := unknown_tags(tags):
             self._tally.unknown.update(unknown)
         if meaning_of(tags, KEYS, "area") is None:
@@ -124,7 +100,7 @@ class Sorter:
         if row is not None:
             self._add(row._replace(wkb=self._wkb.create_multipolygon(item)))
             return
-        tags = self._tags(item.tags)
+        tags = tags_of(item)
         known = meaning_of(tags, KEYS, "ring" if is_way else "area") is not None
         if known and (is_way or self._relations.pop(id_, None) is None):
             self._assembled.add((is_way, id_))
@@ -134,16 +110,13 @@ class Sorter:
 
     def broken(self, path: Path, locations: Any) -> Iterator[Feature]:
         """Yield what never became an area, each with the bounds of as much of it as the file holds."""
-        import shapely
-
+        members = {way for _, refs in self._relations.values() for way in refs}.union(self._ways)
+        places = self._bounds_of(path, members, locations) if members else {}
         for row in self._ways.values():
-            if row.wkb:
-                bounds = shapely.from_wkb(row.wkb).bounds
-                yield Feature(None, row.tags, "way", row.osm_id, row.version, bounds, _FAULT)
+            if row.osm_id in places:
+                yield Feature(None, row.tags, "way", row.osm_id, row.version, places[row.osm_id], _FAULT)
             else:
                 self._tally.broken_without_place += 1
-        members = {way for _, refs in self._relations.values() for way in refs}
-        places = self._bounds_of(path, members, locations) if members else {}
         for feature, refs in self._relations.values():
             known = [places[r] for r in refs if r in places]
             if not known:
@@ -159,9 +132,10 @@ class Sorter:
 
         placed = osmium.NodeLocationsForWays(locations)
         placed.ignore_errors()
-        chosen = osmium.filter.IdFilter(ways)  # named: the iterator does not keep its handlers alive
+        # named, as the iterator does not keep its handlers alive; the filter first: of other ways no node is looked up
+        chosen = osmium.filter.IdFilter(ways)
         with osmium.io.Reader(str(path), osmium.osm.WAY) as reader:
-            lines = {way.id: self._line(way) for way in osmium.OsmFileIterator(reader, placed, chosen)}
+            lines = {way.id: self._line(way) for way in osmium.OsmFileIterator(reader, chosen, placed)}
         known = {id_: unhexlify(line) for id_, line in lines.items() if line}
         boxes = shapely.bounds(shapely.from_wkb([*known.values()])).tolist()
         return {id_: (box[0], box[1], box[2], box[3]) for id_, box in zip(known, boxes, strict=True)}
