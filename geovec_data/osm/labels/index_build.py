@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from geovec_data import arrow
 from geovec_data.osm.labels.antimeridian import area_of
 from geovec_data.osm.labels.feature import Bounds, Feature, Tally
 from geovec_data.osm.labels.label_files import features
@@ -176,7 +177,11 @@ def _table(rows: list[Feature], file: int, start: int) -> pa.Table:
         "big": np.maximum(east - west, north - south) > _BIG,
         "cell": _z_order((west + east) / 2, (south + north) / 2),
     }
-    return pa.table({n: pa.array(columns[n], _SCHEMA.field(n).type) for n in _SCHEMA.names})
+    made = [
+        arrow.booleans(columns[f.name]) if f.type == pa.bool_() else arrow.array(columns[f.name], f.type)
+        for f in _SCHEMA
+    ]
+    return pa.Table.from_arrays(made, schema=_SCHEMA)
 
 
 def _z_order(lon: Array, lat: Array) -> Array:
