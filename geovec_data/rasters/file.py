@@ -30,6 +30,7 @@ class Header:
         bands: which bands to show, 1-based: red, green, blue; or one.
         eight_bit: the values are 0–255 as they stand, or numbers of a palette's colours.
         masked: some pixels may hold no data.
+        mask: a file beside the raster that says which do (`geovec_data.rasters.mask.mask_file`); None: there is none.
         sequential: it can only be decoded from the top down.
         told: which bands are shown and what they are called, for the record; empty where the raster itself marks them.
     """
@@ -41,6 +42,7 @@ class Header:
     masked: bool
     sequential: bool
     told: str
+    mask: Path | None = None
 
 
 @contextmanager
@@ -105,13 +107,14 @@ def _driver(path: Path, vrt: bool) -> str:
     raise Unreadable(f"{path.name} is not a TIFF, JPEG, PNG or JPEG 2000 file")
 
 
-def header(raster: Any, bands: tuple[int, ...] | None = None) -> Header:
+def header(raster: Any, bands: tuple[int, ...] | None = None, mask: Path | None = None) -> Header:
     """Read the header of an opened raster.
 
     Args:
         raster: an opened raster.
         bands: which bands to show; None: those marked or named red, green and blue, else the first three, else the
             first.
+        mask: a file that says which of its pixels hold data.
 
     Raises:
         Unreadable: when the raster has not that many bands, or nothing that a picture can be made of.
@@ -138,7 +141,7 @@ def header(raster: Any, bands: tuple[int, ...] | None = None) -> Header:
     palette = raster.colorinterp[shown[0] - 1] == ColorInterp.palette
     few_bits = raster.tags(shown[0], ns="IMAGE_STRUCTURE").get("NBITS", "8") not in ("8", "16")
     eight = palette or (kinds == {"uint8"} and not few_bits)
-    masked = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
+    masked = mask is not None or any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
     plain = raster.driver in SEQUENTIAL and raster.count in (1, 3) and bands is None
     return Header(
         embedded,
@@ -148,6 +151,7 @@ def header(raster: Any, bands: tuple[int, ...] | None = None) -> Header:
         masked=masked or any(k.startswith("float") for k in kinds),
         sequential=raster.driver in SEQUENTIAL,
         told="" if bands is None and is_plain(raster, shown) else named_bands(raster, shown),
+        mask=mask,
     )
 
 

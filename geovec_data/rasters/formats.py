@@ -27,3 +27,8 @@ class TooLarge(Unreadable):
 def driver_of(head: bytes) -> str | None:
     """Name GDAL's driver for a file that starts with these bytes; None for any other file."""
     return next((driver for magic, driver in MAGIC if head.startswith(magic)), None)
+
+
+def mask_file(name: str) -> str:
+    """Name the file that may lie beside a raster and say which of its pixels hold data."""
+    return f"{name}.msk"

@@ -11,7 +11,8 @@ from geovec_data.rasters.placement import Placement
 WHOLE = 1.5  # an image up to so many times as large as a window stays whole
 MAX_UPSAMPLED = 1.25  # pixels may be made finer by so much, which evens out what rounding and a map's scale do
 MAX_WINDOWS = 2**22
-BLOCK = 64  # windows of a row that are read together
+BLOCK = 64  # windows that are read together
+MOST_STRIPS = 8  # pieces of a raster that is decoded from the top down
 
 Cut = tuple[int, int, int, int]  # x0, y0, width, height, in pixels of the raster
 
@@ -103,6 +104,17 @@ def blocks(cut: tuple[Row, ...]) -> Iterator[tuple[int, int, int]]:
     for number, row in enumerate(cut):
         for first in range(0, len(row.starts), BLOCK):
             yield number, first, min(first + BLOCK, len(row.starts))
+
+
+def strips(cut: tuple[Row, ...]) -> Iterator[tuple[int, int]]:
+    """Divide a raster that is decoded from the top down: (first row of windows, end).
+
+    What lies above a piece is decoded for it in vain, with `MOST_STRIPS` pieces three and a half times all there is; to
+    encode the chips takes ten times as long as to decode them once.
+    """
+    count = max(min(MOST_STRIPS, len(cut), sum(len(row.starts) for row in cut) // BLOCK), 1)
+    for i in range(count):
+        yield i * len(cut) // count, (i + 1) * len(cut) // count
 
 
 def _starts(length: int, size: int, step: int) -> tuple[int, ...]:

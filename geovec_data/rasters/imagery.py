@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from geovec_data.rasters.formats import SUFFIXES, Unreadable
+from geovec_data.rasters.formats import SUFFIXES, Unreadable, mask_file
 from geovec_data.rasters.georef import sidecars
-from geovec_data.rasters.grid import Row, blocks
+from geovec_data.rasters.grid import Row, Window, blocks, strips
 from geovec_data.rasters.vrt import safe_vrt
 from geovec_data.readers.base import Entry
 
@@ -47,22 +48,41 @@ class Imagery:
         except (Unreadable, OSError):
             return ()  # told when it is read
 
-    def entries(self, rows_of: Callable[[str], tuple[Row, ...]]) -> Iterator[Entry]:
-        """Yield the pieces of work: a small raster whole, of a large one each row of windows by itself.
+    def entries(self, cut_of: Callable[[str], tuple[tuple[Row, ...], bool]]) -> Iterator[Entry]:
+        """Yield the pieces of work: a small raster whole, of a large one each row of windows, or some rows, by itself.
 
         Args:
-            rows_of: the windows of a raster; none, where it cannot be divided or read.
+            cut_of: the windows of a raster, none where it cannot be read, and whether it is decoded from the top down.
         """
         for name in self.names:
-            files = (name, *sidecars(name), *self._sources.get(name, ()))
-            row = rows_of(name) if self._is_large(name) else ()
-            parts = list(blocks(row))
+            files = (name, *sidecars(name), mask_file(name), *self._sources.get(name, ()))
+            parts = list(_parts(*cut_of(name))) if self._is_large(name) else []
             if len(parts) <= 1:
                 yield Entry(name, files)
                 continue
-            for number, first, last in parts:
-                key = f"{name}#row{row[number].y0},{row[number].starts[first]}"
-                yield Entry(key, files, {"raster": name, "row": number, "first": first, "last": last})
+            for where, part in parts:
+                yield Entry(f"{name}#row{where}", files, {"raster": name, **part})
 
     def _is_large(self, name: str) -> bool:
         return name.lower().endswith(VRT) or (self.root / name).stat().st_size >= DIVIDED_BYTES
+
+
+def _parts(cut: tuple[Row, ...], sequential: bool) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield where each piece begins, and which windows it has."""
+    if sequential:
+        for start, end in strips(cut):
+            yield f"{cut[start].y0}", {"row": start, "end": end}
+        return
+    for number, first, last in blocks(cut):
+        yield f"{cut[number].y0},{cut[number].starts[first]}", {"row": number, "first": first, "last": last}
+
+
+def windows_of(cut: tuple[Row, ...], part: Mapping[str, Any]) -> Iterator[Window]:
+    """Yield the windows of a piece of work, row by row.
+
+    Args:
+        cut: all windows of the raster.
+        part: the payload of its entry; without a row all of them.
+    """
+    for row in cut[part["row"] : part.get("end", part["row"] + 1)] if "row" in part else cut:
+        yield from row.windows(part.get("first", 0), part.get("last"))

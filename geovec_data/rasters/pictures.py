@@ -78,7 +78,7 @@ class Pictures:
         return Picture(png(image), tuple(made), seen, thumbnail(image.convert("L")))
 
     def _seen(self, raster: Any, head: Header, window: Window) -> Any:
-        valid = valid_pixels(raster, window, head.bands)
+        valid = valid_pixels(raster, window, head.bands, head.mask)
         share = float(valid.mean())
         if share == 0.0:
             raise BadImage("no_data", "none of its pixels holds data")

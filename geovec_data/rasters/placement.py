@@ -120,14 +120,17 @@ def _footprint(place: Placement) -> tuple[float, ...]:
 
 @lru_cache(maxsize=64)
 def _pixel_sides(place: Placement) -> tuple[float, float]:
+    x, y = place.width / 2, place.height / 2
+    left, right, upper, lower = place.degrees(np.array([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]))
+    _, _, metres = _earth().inv(*np.array([left, upper]).T, *np.array([right, lower]).T)
+    return float(metres[0]) / 2, float(metres[1]) / 2
+
+
+@lru_cache(maxsize=1)
+def _earth() -> Any:
     from pyproj import Geod
 
-    x, y = place.width / 2, place.height / 2
-    ends = place.degrees(np.array([[x - 1, y], [x + 1, y], [x, y - 1], [x, y + 1]]))
-    geod = Geod(ellps="WGS84")
-    _, _, across = geod.inv(*ends[0], *ends[1])
-    _, _, down = geod.inv(*ends[2], *ends[3])
-    return across / 2, down / 2
+    return Geod(ellps="WGS84")
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from geovec_data.rasters.formats import Unreadable, driver_of
+from geovec_data.rasters.formats import Unreadable, driver_of, mask_file
 
 MAX_BYTES = 64 << 20
 MAX_SOURCES = 100_000
@@ -95,9 +95,21 @@ def _read(path: Path, root: Path, _size: int, _mtime: int) -> SafeVrt:
                 raise Unreadable(f"{path.name} has more than {MAX_SOURCES} sources")
         element.text = str(sources[said])
         element.attrib = {"relativeToVRT": "0"}
+    _require_masks_named(path.name, set(sources.values()))
     base = root.resolve()
     names = tuple(dict.fromkeys(p.relative_to(base).as_posix() for p in sources.values()))
     return SafeVrt(tostring(tree, encoding="unicode"), names)
+
+
+def _require_masks_named(name: str, sources: set[Path]) -> None:
+    """Refuse sources with a mask in a file beside them that the VRT does not name: GDAL is kept from looking for it."""
+    for source in sources:
+        mask = source.with_name(mask_file(source.name))
+        if mask not in sources and mask.is_file():
+            raise Unreadable(
+                f"{name}: the mask of its source {source.name} lies beside that in {mask.name}, where it is not read"
+                " through a VRT; put it into the file (gdal_translate with GDAL_TIFF_INTERNAL_MASK=YES)"
+            )
 
 
 def _prune(element: Any, name: str) -> None:

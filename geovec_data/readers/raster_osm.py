@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,11 +16,12 @@ from geovec_data.osm.scene.neighbours import windows_around, with_neighbours
 from geovec_data.osm.scene.options import RasterOsmOptions
 from geovec_data.osm.scene.scenes import Chip, OsmScenes
 from geovec_data.osm.tag_table import table_hash
-from geovec_data.rasters.file import Header, header, opened
-from geovec_data.rasters.formats import SUFFIXES, TooLarge, Unreadable
+from geovec_data.rasters.file import Header, header, opened, readable
+from geovec_data.rasters.formats import SUFFIXES, TooLarge, Unreadable, mask_file
 from geovec_data.rasters.georef import NoGeoreference, Placement, place
 from geovec_data.rasters.grid import Row, TooCoarse, Window, rows
-from geovec_data.rasters.imagery import Imagery
+from geovec_data.rasters.imagery import Imagery, windows_of
+from geovec_data.rasters.mask import mask_beside
 from geovec_data.rasters.pictures import Pictures
 from geovec_data.readers._images import check_patterns, wrong_layout
 from geovec_data.readers.base import Entry, Reader, ReaderOptions
@@ -42,6 +43,7 @@ class RasterOsm(Reader):
         "    b.tif b.tif.aux.xml  GDAL sidecar\n"
         "    c.png c.pgw          world file (.pgw .tfw .jgw .wld; CRS from c.prj or reader.crs=EPSG:…)\n"
         "    19/386690/220241.png slippy tile z/x/y, or OAM-x-y-z.png\n"
+        "    a.tif.msk            which pixels hold data, where the file itself does not say; .ovr is not read\n"
         "    d.vrt                mosaic of image files in the same folder or below; they are not read besides\n"
         "<source.labels>          .osm .osm.bz2 .osm.gz .osm.pbf .geojson .gpkg .parquet, or a folder of such files;\n"
         "                         or place:<name>, bbox:<west>,<south>,<east>,<north>: fetched and kept"
@@ -79,7 +81,25 @@ class RasterOsm(Reader):
 
     @cached_property
     def _aligner(self) -> Aligner:
-        return Aligner(lambda name: opened(confine(self.root, name), self.root), self._scenes.buildings)
+        return Aligner(self._open, self._scenes.buildings)
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[Any]:
+        """Open a raster; one that is open already is used again, with what GDAL has decoded of it."""
+        if name in self._opened:
+            with readable(name):
+                yield self._opened[name]
+            return
+        with opened(confine(self.root, name), self.root) as raster:
+            self._opened[name] = raster
+            try:
+                yield raster
+            finally:
+                del self._opened[name]
+
+    @cached_property
+    def _opened(self) -> dict[str, Any]:
+        return {}
 
     def entries(self) -> Iterator[Entry]:
         """List the images; of a large raster, its rows of windows.
@@ -114,12 +134,12 @@ class RasterOsm(Reader):
         except (NoGeoreference, Unreadable, TooCoarse, BadImage):
             return None
 
-    def _divided(self, name: str) -> tuple[Row, ...]:
+    def _divided(self, name: str) -> tuple[tuple[Row, ...], bool]:
         try:
             placement, head = self._place(name)
-            return () if head.sequential else self._rows(placement)
+            return self._rows(placement), head.sequential
         except (NoGeoreference, Unreadable, TooCoarse, BadImage):
-            return ()  # told when it is read
+            return (), False  # told when it is read
 
     def _rows(self, placement: Placement) -> tuple[Row, ...]:
         o = self.options
@@ -127,8 +147,9 @@ class RasterOsm(Reader):
 
     def _place(self, name: str) -> tuple[Placement, Header]:
         path = confine(self.root, name)
+        mask = mask_beside(path) and confine(self.root, mask_file(name))
         with opened(path, self.root) as raster:
-            head = header(raster, self.options.bands)
+            head = header(raster, self.options.bands, mask)
         return place(path, name, head.embedded, self.options.crs, tile_names=True), head
 
     def read(self, entry: Entry) -> Iterator[Scene | Reject]:
@@ -136,13 +157,8 @@ class RasterOsm(Reader):
         part = entry.payload or {"raster": entry.key}
         try:
             placement, head = self._place(part["raster"])
-            cut = self._rows(placement)
-            if "row" in part:
-                windows = list(cut[part["row"]].windows(part["first"], part["last"]))
-            else:
-                windows = [w for row in cut for w in row.windows()]
-            with opened(self.root / part["raster"], self.root) as raster:
-                for window in windows:
+            with self._open(part["raster"]) as raster:
+                for window in windows_of(self._rows(placement), part):
                     yield from self._chip(part, raster, head, placement, window)
         except (NoGeoreference, Unreadable, TooCoarse, BadImage) as error:
             yield self._scenes.reject(entry.key, _code(error), str(error))
@@ -156,7 +172,13 @@ class RasterOsm(Reader):
         key = name if single else f"{name}#{x0},{y0},{x0 + width},{y0 + height}"
         placement = whole.window(*window.cut).resized(window.width, window.height)
         if placement.crosses():
-            yield self._scenes.reject(key, "antimeridian", f"its corners are {placement.footprint()}")
+            west, east = ((f(placement.footprint()[::2]) + 180.0) % 360.0 - 180.0 for f in (min, max))
+            yield self._scenes.reject(
+                key,
+                "antimeridian",
+                f"it lies across the antimeridian, from longitude {west:.5f} to {east:.5f}: its footprint would be two"
+                " polygons; other windows of the image are not refused for it",
+            )
             return
         features = self._scenes.features(placement)
         if fault := self._scenes.coverage.fault(placement, features):
@@ -195,7 +217,7 @@ class RasterOsm(Reader):
 
 
 def _shot(name: str, head: Header, whole: Placement, window: Window) -> Shot:
-    return Shot(name, window.cut, whole.window(*window.cut), head.bands, head.masked)
+    return Shot(name, window.cut, whole.window(*window.cut), head.bands, head.masked, head.mask)
 
 
 def _code(error: Exception) -> str:

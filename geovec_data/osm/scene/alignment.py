@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from geovec_data.align import RADIUS, STEP, Estimate, borrowed, estimate, refuse
 from geovec_data.osm.labels.feature import Feature
 from geovec_data.rasters.formats import Unreadable
 from geovec_data.rasters.grid import Cut
+from geovec_data.rasters.mask import stated_valid
 from geovec_data.rasters.placement import Placement
 
 _DEGREE = 111_195.0  # metres of a degree of latitude
@@ -40,6 +42,7 @@ class Shot:
         placement: of these pixels.
         bands: which to look at, 1-based.
         masked: some pixels may hold no data.
+        mask: a file beside the raster that says which do, if there is one.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Shot:
     placement: Placement
     bands: tuple[int, ...]
     masked: bool
+    mask: Path | None = None
 
 
 class Aligner:
@@ -115,7 +119,7 @@ class Aligner:
             if not shot.masked:
                 return grey, None
             # not the nearest pixels: GDAL decodes a tile anew for each of their rows, which takes seconds
-            return grey, raster.dataset_mask(window=window, out_shape=shape, resampling=Resampling.average) >= 128
+            return grey, stated_valid(raster, shot.cut, shape, Resampling.average, shot.mask)
 
 
 def cell_of(place: Placement) -> float:

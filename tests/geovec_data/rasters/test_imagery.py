@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +11,11 @@ import pytest
 from PIL import Image
 
 from geovec_data.errors import UserError
-from geovec_data.rasters import imagery
+from geovec_data.rasters import grid, imagery
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
-from geovec_data.records import Reject, Scene
-from tests.fixtures.osm import (
-    SIZE,
-    STEP,
-    X0,
-    Y0,
-    geojson,
-    geotiff,
-    lonlat,
-    pixels,
-    png_with_world_file,
-    small_town,
-    vrt,
-)
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEOVEC_CACHE", str(tmp_path_factory.getbasetemp() / "raster-imagery-cache"))
-
-
-def read(root: Path, labels: Path, **options: Any) -> tuple[list[Scene], list[Reject]]:
-    reader = RasterOsm(root, RasterOsmOptions(labels=str(labels), **options), "osm")
-    out = [s for e in reader.entries() for s in reader.read(e)]
-    return [s for s in out if isinstance(s, Scene)], [r for r in out if isinstance(r, Reject)]
-
-
-def codes(rejects: list[Reject]) -> dict[str, int]:
-    return dict(Counter(r.code for r in rejects if r.level == "scene"))
-
-
-def town(tmp_path: Path) -> Path:
-    return small_town(tmp_path / "labels" / "town.osm.pbf")
-
-
-def rgb(side: int = SIZE, seed: int = 0) -> np.ndarray[Any, Any]:
-    return np.moveaxis(pixels(side, seed), -1, 0)
+from geovec_data.records import Scene
+from tests.fixtures.osm import SIZE, STEP, X0, Y0, geotiff, lonlat, png_with_world_file, vrt
+from tests.geovec_data.rasters.reading import codes, read, rgb, town
 
 
 def picture(scene: Scene) -> np.ndarray[Any, Any]:
@@ -114,6 +79,23 @@ def test_a_large_raster_is_divided_and_no_division_changes_what_is_read(
     (said,) = {dict(s.attributes)["stretch"] for s in whole[0]}
     assert said.startswith("band 1: ")
     assert said.endswith(" to 0–255")
+
+
+def test_a_large_picture_that_is_decoded_from_the_top_down_is_divided_into_few_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png_with_world_file(tmp_path / "img")
+    labels = town(tmp_path)
+    whole = read(tmp_path / "img", labels, size=20, crs="EPSG:3857")
+    monkeypatch.setattr(imagery, "DIVIDED_BYTES", 1000)
+    monkeypatch.setattr(grid, "BLOCK", 25)
+    reader = RasterOsm(tmp_path / "img", RasterOsmOptions(labels=str(labels), size=20, crs="EPSG:3857"), "osm")
+    entries = list(reader.entries())
+    assert [e.key for e in entries] == [f"a.png#row{y}" for y in (0, 40, 100, 140)]  # of 10 rows 2, 3, 2 and 3
+    assert read(tmp_path / "img", labels, size=20, crs="EPSG:3857") == whole
+    assert len(whole[0]) == 100
+    alone = RasterOsm(tmp_path / "img", RasterOsmOptions(labels=str(labels), size=20, crs="EPSG:3857"), "osm")
+    assert [s for s in alone.read(entries[2]) if isinstance(s, Scene)] == whole[0][50:70]
 
 
 def test_a_vrt_is_read_once_and_not_its_sources_besides(tmp_path: Path) -> None:
@@ -189,60 +171,6 @@ def test_rotated_rasters_are_read_and_senseless_transforms_refused(tmp_path: Pat
     assert "meet at 30°" in details["sheared.tif"][1]
     assert "which no image has" in details["thin.tif"][1]
     assert "which no image has" in details["tiny.tif"][1]
-
-
-def test_rasters_at_the_antimeridian_are_labelled_on_both_sides_of_it(tmp_path: Path) -> None:
-    from rasterio.transform import Affine
-
-    degree, west = 1e-5, 179.999
-    for name, x0 in (("a.tif", west), ("b.tif", west - 360)):  # from 179.999 on, and from −180.001 on
-        geotiff(tmp_path / "img" / name, rgb(), crs="EPSG:4326", transform=Affine(degree, 0, x0, 0, -degree, -17))
-
-    def house(x: float) -> dict[str, Any]:
-        ring = [[x, -17.0002], [x + 1e-4, -17.0002], [x + 1e-4, -17.0003], [x, -17.0003], [x, -17.0002]]
-        return {"type": "Polygon", "coordinates": [ring]}
-
-    rows = [({"building": "yes", "osm_id": n}, house(x)) for n, x in ((1, 179.9995), (2, -179.9995), (3, -179.9992))]
-    labels = geojson(tmp_path / "fiji.geojson", rows, bbox=[-180, -18, 180, -16])
-    scenes, rejects = read(tmp_path / "img", labels, size=80)
-    assert codes(rejects) == {"antimeridian": 6}  # the middle column of three, in both
-    for name in ("a.tif", "b.tif"):
-        left, right = (s for s in scenes if s.path == name and s.window is not None and s.window[1] == 0)
-        assert left.footprint[:2] == pytest.approx((179.999, -17), abs=1e-8)
-        assert right.footprint[2:4] == pytest.approx((-179.999, -17), abs=1e-8)
-        assert [r.osm_id for r in left.regions] == [1]
-        assert {r.osm_id for r in right.regions} == {3, 2}
-        assert next(r for r in left.regions).box == pytest.approx((50, 20, 60, 30), abs=0.01)
-        assert next(r for r in right.regions if r.osm_id == 3).box == pytest.approx((60, 20, 70, 30), abs=0.01)
-    (tmp_path / "img" / "b.tif").unlink()
-    _, rejects = read(tmp_path / "img", labels)
-    assert codes(rejects) == {"antimeridian": 1}
-
-
-def test_things_where_a_chip_holds_no_data_are_not_seen(tmp_path: Path) -> None:
-    data = rgb().clip(1)
-    data[:, :96, :] = 0  # all above the school's lower edge but for a few rows
-    geotiff(tmp_path / "img" / "a.tif", data, nodata=0)
-    scenes, rejects = read(tmp_path / "img", town(tmp_path))
-    assert not codes(rejects)
-    (scene,) = scenes
-    assert sorted(r.osm_id for r in scene.regions if r.osm_id) == [2, 6, 8]
-    _, rejects = read(tmp_path / "img", town(tmp_path), min_data=0.6)
-    assert [r.detail for r in rejects if r.code == "no_data"] == ["52% of it holds data, min_data=0.6"]
-
-
-@pytest.mark.parametrize("kind", ["nodata", "alpha", "nan"])
-def test_a_raster_without_any_data_is_told(kind: str, tmp_path: Path) -> None:
-    data = np.zeros((4 if kind == "alpha" else 3, SIZE, SIZE), np.uint8)
-    if kind == "nan":
-        geotiff(tmp_path / "img" / "a.tif", np.full((1, SIZE, SIZE), np.nan, np.float32))
-    elif kind == "alpha":
-        geotiff(tmp_path / "img" / "a.tif", data, photometric="RGB", ALPHA="YES")
-    else:
-        geotiff(tmp_path / "img" / "a.tif", data, nodata=0)
-    scenes, rejects = read(tmp_path / "img", town(tmp_path))
-    assert not scenes
-    assert [(r.code, r.detail) for r in rejects if r.level == "scene"] == [("no_data", "none of its pixels holds data")]
 
 
 def test_bands_are_chosen_by_mark_then_by_name_then_by_number(tmp_path: Path) -> None:
