@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from geovec_train.batches.places import Order
 from geovec_train.losses.mask_options import MaskOptions
+from geovec_train.models.presets import TINY, presets_text
 from geovec_train.training.mine_options import MineOptions, interval
-
-TINY = "tiny"
 
 
 class TrainConfig(BaseModel):
@@ -21,7 +20,7 @@ class TrainConfig(BaseModel):
 
     dataset: Path = Field(description="dataset directory (see geovec-data build)")
     out: Path = Field(description="folder of the run: the trained model, its log and its checkpoints")
-    model: str = Field(TINY, description="tiny: a new 1.2 M parameter encoder; or the folder of a saved one")
+    model: str = Field(TINY, description=f"{presets_text()}; or the folder of a saved encoder")
     tasks: tuple[str, ...] | None = Field(None, description="tasks to train; null: all of the train split")
     weights: dict[str, float] | None = Field(
         None, description="task: share of the steps, e.g. {text_to_image: 2}; null: square root of its examples"
@@ -36,6 +35,12 @@ class TrainConfig(BaseModel):
         0, ge=0, description="GradCache with mini-batches of at most so many tokens, whatever the items; 0: by items"
     )
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    lr_pretrained: float = Field(
+        0.1, ge=0, description="mini: learning rate of the pretrained parts, as a share of lr; 0: they stay as they are"
+    )
+    frozen: int = Field(
+        13, ge=0, description="mini: blocks of the vision tower, from its beginning, that stay as they are (it has 16)"
+    )
     warmup: int = Field(10, ge=0, description="steps of linear warm-up; then constant")
     decay: float = Field(0.25, ge=0, le=1, description="share of the steps, the last, in which lr falls to 0")
     weight_decay: float = Field(0.1, ge=0, description="AdamW's weight decay")
@@ -74,7 +79,10 @@ class TrainConfig(BaseModel):
         0.0, ge=0, lt=1, description="score, mine with and save a running average of the weights, e.g. 0.999; 0: not"
     )
     side: int | None = Field(
-        None, ge=28, description="images get about side × side pixels; multiple of 28; null: the model's, tiny: 112"
+        None,
+        ge=28,
+        description="images get about side × side pixels; multiple of 28 (mini: 32); null: the model's,"
+        " tiny: 112, mini: 128",
     )
     augment: bool = Field(True, description="turn and mirror images where no box or word of direction forbids it")
     augment_regions: bool = Field(
@@ -82,7 +90,7 @@ class TrainConfig(BaseModel):
         description="turn images with boxes and words of direction too, and those with them: a mirrored left is right;"
         " what cannot follow is refused for that image",
     )
-    box_codec: str | None = Field(None, description="how boxes become text; null: the model's, tiny: qwen2vl")
+    box_codec: str | None = Field(None, description="how boxes become text; null: the model's, a new one: qwen2vl")
     coordinate_codec: str | None = Field(None, description="how coordinates become text; null: the model's, lat_lon")
     corpora_temperature: float = Field(
         1.0,

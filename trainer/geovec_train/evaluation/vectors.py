@@ -58,13 +58,11 @@ class Vectorizer:
 
     def _load(self) -> Encoder:
         if self._encoder is None:
-            from geovec_train.models.encoder import InterleavedEncoder
-            from geovec_train.models.load import quiet
+            from geovec_train.models.load import faster, quiet
 
             with quiet():
                 self._encoder = load(self._model, self._folder, self._mark, self._dataset.path, self.device)
-            if InterleavedEncoder.fits(self._encoder.model[0]):  # the same vectors (3e-6), faster
-                self._encoder.model[0] = InterleavedEncoder.adopt(self._encoder.model[0])
+            self._encoder.model[0] = faster(self._encoder.model[0])
         return self._encoder
 
     def takes(self, modality: str) -> bool:

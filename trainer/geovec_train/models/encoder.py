@@ -20,31 +20,14 @@ from numpy.typing import NDArray
 from sentence_transformers.base.modules.transformer import Transformer
 
 from geovec_train.models.inputs import CHAT_TEMPLATE, Pixels, as_picture, patchify, pieces, resize, rope_positions
+from geovec_train.models.interleaved import Interleaved, pad
 from geovec_train.models.vision import see
 
 _IMAGE_TOKENS = ("vision_start", "image_pad", "vision_end")
 
 
-class InterleavedEncoder(Transformer):  # type: ignore[misc]
-    """Embeds interleaved texts and images: chat messages, plain strings, PIL images, and lists of them.
-
-    ``token_embeddings`` of shape (batch, tokens, hidden) come out; pooling and normalisation are modules of their
-    own. In messages an image may be a PIL image, a uint8 array (height, width, 3), encoded bytes, or what
-    transformers takes (path, URL).
-    """
-
-    @classmethod
-    def adopt(cls, module: Transformer) -> InterleavedEncoder:
-        """Return the same module (weights, tokenizer, settings shared) with the faster passes.
-
-        Raises:
-            ValueError: when it is not a Qwen2-VL with right padding and GeoVec's chat template.
-        """
-        if not cls.fits(module):
-            raise ValueError("not a GeoVec tiny encoder: run it as the stock Transformer module")
-        new = cls.__new__(cls)
-        new.__dict__.update(module.__dict__)
-        return new
+class InterleavedEncoder(Interleaved):
+    """A Qwen2-VL from scratch, with right padding and GeoVec's chat template."""
 
     @staticmethod
     def fits(module: object) -> bool:
@@ -56,11 +39,24 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
             and getattr(module.processor, "chat_template", None) == CHAT_TEMPLATE
         )
 
-    def stock(self) -> Transformer:
-        """Return the same module as sentence-transformers' own class, the form that is saved."""
-        new = Transformer.__new__(Transformer)
-        new.__dict__.update(self.__dict__)
-        return new
+    @property
+    def side(self) -> int:
+        """Images get about side × side pixels; settable to multiples of `factor`."""
+        return int(self.processor.image_processor.size["longest_edge"] ** 0.5)
+
+    @side.setter
+    def side(self, side: int) -> None:
+        self.processor.image_processor.size = {"shortest_edge": side**2, "longest_edge": side**2}
+
+    @property
+    def factor(self) -> int:
+        """Pixels along the side of a visual token."""
+        settings = self.processor.image_processor
+        return int(settings.patch_size * settings.merge_size)
+
+    def fit(self, image: Any) -> Pixels:
+        """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
+        return resize(as_picture(image), self.processor.image_processor)
 
     # -- preparing ---------------------------------------------------------------------------------------------
 
@@ -79,23 +75,17 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
         """
         if not inputs:
             return {}
-        modality, given, _ = self.input_formatter.parse_inputs(inputs)
-        if modality != "message":
-            _, given = self.input_formatter.batch_to_message(modality, given)
-        messages = given["message"]
-        if prompt:
-            messages = self.input_formatter.prepend_prompt_to_messages(messages, prompt)
-        rows = [pieces(conversation) for conversation in messages]
+        rows = [pieces(conversation) for conversation in self.conversations(inputs, prompt)]
         if kwargs.get("processing_kwargs") or kwargs.get("max_length"):
-            return self._stock_way(inputs, prompt, kwargs)
+            return self.stock_way(inputs, prompt, kwargs)
         texts = [piece for row in rows for piece in row if isinstance(piece, str)]
-        ids = iter(self._tokenise(texts))
+        ids = iter(self.tokenise(texts))
         cut: dict[int, tuple[Pixels, tuple[int, int]]] = {}  # by object: one picture in many items is cut once
         shown: list[list[int]] = []
         merge = self.processor.image_processor.merge_size
         sequences: list[list[int]] = []
         positions: list[NDArray[np.int64]] = []
-        start, pad, end = (self.tokenizer.convert_tokens_to_ids(f"<|{t}|>") for t in _IMAGE_TOKENS)
+        start, fill, end = (self.tokenizer.convert_tokens_to_ids(f"<|{t}|>") for t in _IMAGE_TOKENS)
         for row in rows:
             sequence: list[int] = []
             spans: list[tuple[int, int, int]] = []
@@ -110,10 +100,10 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
                 shown[-1].append(own)
                 h, w = (n // merge for n in cut[own][1])
                 spans.append((len(sequence) + 1, h, w))
-                sequence += [start, *[pad] * (h * w), end]
+                sequence += [start, *[fill] * (h * w), end]
             sequence.append(self.tokenizer.eos_token_id)
             if len(sequence) > self.max_seq_length:
-                return self._stock_way(inputs, prompt, kwargs)
+                return self.stock_way(inputs, prompt, kwargs)
             sequences.append(sequence)
             positions.append(rope_positions(len(sequence), spans))
         features = _pad(sequences, positions, self.tokenizer.pad_token_id)
@@ -129,20 +119,6 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
             )
         features["modality"] = "message"
         return features
-
-    def _stock_way(self, inputs: Sequence[Any], prompt: str | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-        features: dict[str, Any] = super().preprocess(inputs, prompt=prompt, **kwargs)
-        return features
-
-    def _tokenise(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        out: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-        return out
-
-    def fit(self, image: Any) -> Pixels:
-        """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
-        return resize(as_picture(image), self.processor.image_processor)
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -183,16 +159,8 @@ class InterleavedEncoder(Transformer):  # type: ignore[misc]
 
 
 def _pad(sequences: list[list[int]], positions: list[NDArray[np.int64]], filler: int) -> dict[str, Any]:
-    width = max(len(s) for s in sequences)
-    ids = np.full((len(sequences), width), filler, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    where = np.zeros((*ids.shape, 3), dtype=np.int64)
-    for n, (sequence, position) in enumerate(zip(sequences, positions, strict=True)):
-        ids[n, : len(sequence)] = sequence
-        mask[n, : len(sequence)] = 1
-        where[n, : len(sequence)] = position
-    return {
-        "input_ids": torch.from_numpy(ids),
-        "attention_mask": torch.from_numpy(mask),
-        "position_ids": torch.from_numpy(where),
-    }
+    features = pad(sequences, filler)
+    where = np.zeros((*features["input_ids"].shape, 3), dtype=np.int64)
+    for n, position in enumerate(positions):
+        where[n, : len(position)] = position
+    return {**features, "position_ids": torch.from_numpy(where)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,15 @@ class Picture:
     value: Any
 
 
-def pieces(conversation: list[dict[str, Any]]) -> list[str | Picture]:
-    """Flatten a conversation to its texts and images in order, as `CHAT_TEMPLATE` does; adjacent texts are joined.
+SPELT = {f"<|{name}|>": f"<{name}>" for name in CONTROL}
+
+
+def pieces(conversation: list[dict[str, Any]], spelt: Mapping[str, str] = SPELT) -> list[str | Picture]:
+    """Flatten a conversation to its texts and images in order, as chat templates do; adjacent texts are joined.
+
+    Args:
+        conversation: messages.
+        spelt: control tokens that a text spells, and what stands there instead.
 
     Raises:
         ValueError: for content that is neither text nor image.
@@ -62,8 +70,8 @@ def pieces(conversation: list[dict[str, Any]]) -> list[str | Picture]:
                 out.append(Picture(found[0]))
             elif part["type"] == "text":
                 text = part["text"]
-                for name in CONTROL:
-                    text = text.replace(f"<|{name}|>", f"<{name}>")
+                for token, harmless in spelt.items():
+                    text = text.replace(token, harmless)
                 text = text.strip()
                 if out and isinstance(out[-1], str):
                     out[-1] = f"{out[-1]} {text}"

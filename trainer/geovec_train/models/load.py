@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geovec_data.errors import UserError
 from geovec_data.render import Codecs
+from geovec_train.models.presets import PRESETS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,7 +41,7 @@ def quiet() -> Iterator[None]:
 def load(path: str | Path, *, device: str | None = None, option: str = "model") -> SentenceTransformer:
     """Load an encoder from a folder, offline and without running code from it.
 
-    A GeoVec tiny encoder gets the faster module (`geovec_train.models.encoder`); any other loads as it is.
+    GeoVec's own encoders get their faster modules (see `faster`); any other loads as it is.
 
     Args:
         path: a sentence-transformers folder.
@@ -53,17 +54,25 @@ def load(path: str | Path, *, device: str | None = None, option: str = "model") 
     folder = check_folder(path, option)
     from sentence_transformers import SentenceTransformer
 
-    from geovec_train.models.encoder import InterleavedEncoder
-
     try:
         with quiet():
             model = SentenceTransformer(str(folder), device=device, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a stranger's folder makes the libraries raise is the folder's fault
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise UserError(f"{option}={path} does not load as an encoder: {reason[:500]}") from error
-    if InterleavedEncoder.fits(model[0]):
-        model[0] = InterleavedEncoder.adopt(model[0])
+    model[0] = faster(model[0])
     return model
+
+
+def faster(module: Any) -> Any:
+    """Return an encoder's first module as the faster one of the same outputs, or itself where there is none."""
+    from geovec_train.models.encoder import InterleavedEncoder
+    from geovec_train.models.mini_encoder import MiniEncoder
+
+    for kind in (InterleavedEncoder, MiniEncoder):
+        if kind.fits(module):
+            return kind.adopt(module)
+    return module
 
 
 def check_folder(path: str | Path, option: str = "model") -> Path:
@@ -74,8 +83,9 @@ def check_folder(path: str | Path, option: str = "model") -> Path:
     """
     folder = Path(path)
     if not folder.is_dir():
+        new = f" New encoders are called {', '.join(PRESETS)}." if option == "model" else ""
         raise UserError(
-            f"{option}={path}: no such folder. A model of the Hugging Face hub is fetched first, e.g. with:"
+            f"{option}={path}: no such folder.{new} A model of the Hugging Face hub is fetched first, e.g. with:"
             f" hf download {path} --local-dir models/{Path(path).name}"
         )
     if not (folder / "modules.json").is_file():
@@ -88,9 +98,9 @@ def save_model(model: SentenceTransformer, path: Path) -> None:
     """Save as a stock sentence-transformers folder (safetensors only); ``modules.json`` is written last."""
     from sentence_transformers import SentenceTransformer
 
-    from geovec_train.models.encoder import InterleavedEncoder
+    from geovec_train.models.interleaved import Interleaved
 
-    modules = [m.stock() if isinstance(m, InterleavedEncoder) else m for m in model]
+    modules = [m.stock() if isinstance(m, Interleaved) else m for m in model]
     plain = SentenceTransformer(
         modules=modules,
         prompts=model.prompts,

@@ -114,7 +114,7 @@ def make_loop(
         model=model,
         loss=loss,
         batches=batches,
-        args=_arguments(config),
+        args=_arguments(config, model),
         keep=config.keep,
         ranks=ranks,
         average=average,
@@ -180,7 +180,13 @@ def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet, ranks: Processe
     return dev
 
 
-def _arguments(config: TrainConfig) -> SentenceTransformerTrainingArguments:
+def _slower(config: TrainConfig, model: SentenceTransformer) -> dict[str, float]:
+    """Return the learning rates of parameters, by a pattern of their names, that are not to have the common one."""
+    pretrained = getattr(model[0], "pretrained", None)
+    return {} if pretrained is None else {pretrained: config.lr * config.lr_pretrained}
+
+
+def _arguments(config: TrainConfig, model: SentenceTransformer) -> SentenceTransformerTrainingArguments:
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     decay = round(config.decay * config.steps)
@@ -189,6 +195,7 @@ def _arguments(config: TrainConfig) -> SentenceTransformerTrainingArguments:
         max_steps=config.steps,
         per_device_train_batch_size=config.batch,
         learning_rate=config.lr,
+        learning_rate_mapping=_slower(config, model),
         weight_decay=config.weight_decay,
         adam_beta1=0.9,
         adam_beta2=0.98,

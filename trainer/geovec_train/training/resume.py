@@ -10,7 +10,8 @@ from typing import Any
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.ids import digest
-from geovec_train.config import TINY, TrainConfig
+from geovec_train.config import TrainConfig
+from geovec_train.models.presets import PRESETS
 
 SETTINGS_FILE = "train.json"
 SUMMARY_FILE = "summary.json"
@@ -39,7 +40,7 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
         UserError: when `out` holds a run with other settings, or things that are no run; when it is the model's folder.
     """
     out = config.out
-    if config.model != TINY and out.resolve() == Path(config.model).resolve():
+    if config.model not in PRESETS and out.resolve() == Path(config.model).resolve():
         raise UserError(f"out={out} is the folder of model={config.model}; choose another")
     asked = settings(config, dataset, negatives)
     file = out / SETTINGS_FILE
@@ -72,7 +73,7 @@ def settings(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> d
     return {
         **values,
         "dataset": digest(dataset.manifest.text()),
-        "model": TINY if config.model == TINY else _hash(Path(config.model)),
+        "model": config.model if config.model in PRESETS else _hash(Path(config.model)),
         "negatives": None if negatives is None else _hash(negatives),
     }
 

@@ -13,8 +13,9 @@ from geovec_train.batches.batch import BatchMaker
 from geovec_train.batches.data import TrainSet
 from geovec_train.batches.pictures import PictureCache
 from geovec_train.batches.sampler import Schedule
-from geovec_train.config import TINY, TrainConfig
+from geovec_train.config import TrainConfig
 from geovec_train.models.inputs import Pixels
+from geovec_train.models.presets import MINI, PRESETS
 from geovec_train.training.processes import Processes
 
 if TYPE_CHECKING:
@@ -47,20 +48,14 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
             it cannot take.
     """
-    from geovec_train.models.load import SETTINGS, codecs_of, load, quiet
+    from geovec_train.models.load import SETTINGS, codecs_of, load
 
     device = None if config.device == "auto" else config.device
     prompts = {t: dataset.instruction(f"{t}/0") for t in train.tasks}
-    if config.model == TINY:
-        from geovec_train.models.tiny import MERGE, PATCH, SIDE, build_tiny
-
-        side = config.side or SIDE
-        if side % (PATCH * MERGE):
-            raise UserError(f"side={side}: the tiny encoder needs a multiple of {PATCH * MERGE}")
+    if config.model in PRESETS:
         codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
-        with quiet():
-            texts = vocabulary_texts(dataset, train, codecs)
-            model = build_tiny(texts, seed=config.seed, side=side, geovec=_kept(codecs), prompts=prompts)
+        model = _build(config, dataset, train, codecs, prompts)
+        _freeze(config, model)
         return (model.to(device) if device else model), codecs
     model = load(config.model, device=device)
     own = codecs_of(model)
@@ -72,7 +67,43 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         _set_side(model, config.side)
     if "message" not in model.modalities:
         _check_plain(config, model, {dataset.items.modality(train.items[n]) for n in train.used()})
+    _freeze(config, model)
     return model, codecs
+
+
+def _freeze(config: TrainConfig, model: SentenceTransformer) -> None:
+    from geovec_train.models.interleaved import Interleaved
+
+    encoder = model[0]
+    if isinstance(encoder, Interleaved):
+        encoder.freeze(config.frozen, pretrained=config.lr_pretrained == 0)
+
+
+def _build(
+    config: TrainConfig, dataset: Dataset, train: TrainSet, codecs: Codecs, prompts: dict[str, str]
+) -> SentenceTransformer:
+    """Build a preset's new encoder.
+
+    Raises:
+        UserError: for a side that does not fit it, or pretrained parts that cannot be fetched.
+    """
+    from geovec_train.models.lite0 import SCALE
+    from geovec_train.models.load import quiet
+    from geovec_train.models.mini import build_mini
+    from geovec_train.models.pretrained import TEXT, vision_weights
+    from geovec_train.models.tiny import MERGE, PATCH, SIZES, build_tiny
+
+    factor = SCALE if config.model == MINI else PATCH * MERGE
+    if (side := config.side) is not None and side % factor:
+        raise UserError(f"side={side}: model={config.model} needs a multiple of {factor}")
+    options: dict[str, Any] = {"seed": config.seed, "side": side, "geovec": _kept(codecs), "prompts": prompts}
+    with quiet():
+        model: SentenceTransformer = (
+            build_mini(TEXT.fetch(), vision_weights(), **options)
+            if config.model == MINI
+            else build_tiny(vocabulary_texts(dataset, train, codecs), size=SIZES[config.model], **options)
+        )
+    return model
 
 
 def _check_plain(config: TrainConfig, model: SentenceTransformer, needed: set[str]) -> None:
@@ -95,7 +126,16 @@ def _kept(codecs: Codecs) -> dict[str, str]:
 
 
 def _set_side(model: SentenceTransformer, side: int) -> None:
-    images: Any = getattr(getattr(model[0], "processor", None), "image_processor", None)
+    from geovec_train.models.interleaved import Interleaved
+
+    encoder = model[0]
+    if isinstance(encoder, Interleaved):
+        factor = encoder.factor
+        if side % factor:
+            raise UserError(f"side={side}: this model needs a multiple of {factor}")
+        encoder.side = side
+        return
+    images: Any = getattr(getattr(encoder, "processor", None), "image_processor", None)
     size = getattr(images, "size", None)
     if size is None or "shortest_edge" not in size:
         raise UserError(f"side={side}: this model's image size cannot be set; leave side out")
@@ -132,13 +172,13 @@ def make_batches(
 
 
 def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes], Pixels]:
-    """Return what decodes an image: to the tiny encoder's own size, else whole and left to the model's processor."""
+    """Return what decodes an image: to our encoder's own size, else whole and left to the model's processor."""
     import numpy as np
 
-    from geovec_train.models.encoder import InterleavedEncoder
+    from geovec_train.models.interleaved import Interleaved
 
     encoder = model[0]
-    if isinstance(encoder, InterleavedEncoder):
-        longest = int(encoder.processor.image_processor.size["longest_edge"] ** 0.5)
+    if isinstance(encoder, Interleaved):
+        longest = encoder.side
         return lambda data: encoder.fit(decode_image(data, longest))
     return lambda data: np.asarray(decode_image(data, side))

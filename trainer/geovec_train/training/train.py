@@ -18,7 +18,8 @@ from geovec_data.mining.runs import choose_run
 from geovec_data.store.lock import exclusive
 from geovec_train.batches.data import TrainSet, load_train
 from geovec_train.batches.runs import train_tasks
-from geovec_train.config import TINY, TrainConfig
+from geovec_train.config import TrainConfig
+from geovec_train.models.presets import PRESETS
 from geovec_train.training.processes import Processes
 from geovec_train.training.record import card, summarise
 from geovec_train.training.resume import SUMMARY_FILE, begin, checkpoints, finished
@@ -51,7 +52,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
     dataset = Dataset(config.dataset)
     tasks = train_tasks(dataset, config.tasks)
     negatives = choose_run(dataset, config.negatives)
-    if config.model != TINY:
+    if config.model not in PRESETS:
         from geovec_train.models.load import check_folder
 
         check_folder(config.model)
