@@ -92,12 +92,12 @@ def compose(
 def _tell(con: duckdb.DuckDBPyConnection, options: Mapping[str, ComposeOptions]) -> None:
     con.execute(
         "CREATE TEMP TABLE composed_corpora"
-        " (corpus VARCHAR, per_image BIGINT, per_change BIGINT, most_targets BIGINT);"
+        " (corpus VARCHAR, per_image BIGINT, per_change BIGINT, per_target BIGINT, most_targets BIGINT);"
         "CREATE TEMP TABLE merged_classes (corpus VARCHAR, name VARCHAR, class VARCHAR)"
     )
     for corpus, o in sorted(options.items()):
-        limits = [corpus, o.per_image, o.per_change, o.most_targets]
-        con.execute("INSERT INTO composed_corpora VALUES (?, ?, ?, ?)", limits)
+        limits = [corpus, o.per_image, o.per_change, o.per_target, o.most_targets]
+        con.execute("INSERT INTO composed_corpora VALUES (?, ?, ?, ?, ?)", limits)
         for name, merged in sorted(o.merge.items()):
             con.execute("INSERT INTO merged_classes VALUES (?, ?, ?)", [corpus, name, merged])
 

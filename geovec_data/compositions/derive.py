@@ -98,7 +98,7 @@ possible AS (
   FROM named a JOIN named b USING (corpus, split, space) WHERE a.state <> b.state
   UNION ALL SELECT corpus, split, space, more, fewer, 'without', category FROM less
   UNION ALL SELECT corpus, split, space, fewer, more, 'with', category FROM less)
-SELECT p.* FROM possible p
+SELECT p.*, t.images AS targets FROM possible p
 JOIN groups q ON q.corpus = p.corpus AND q.split = p.split AND q.space = p.space AND q.state = p.before
 JOIN groups t ON t.corpus = p.corpus AND t.split = p.split AND t.space = p.space AND t.state = p.after
 JOIN composed_corpora c ON c.corpus = p.corpus
@@ -121,7 +121,8 @@ by_change AS (
   WHERE c.per_image = 0 OR b.nth_of_image <= c.per_image)
 SELECT b.image, b.corpus, b.split, b.space, b.before, b.after, b.kind, b.name, b.lot
 FROM by_change b JOIN composed_corpora c ON c.corpus = b.corpus
-WHERE c.per_change = 0 OR b.nth_of_change <= c.per_change
+WHERE (c.per_change = 0 OR b.nth_of_change <= c.per_change)
+  AND (c.per_target = 0 OR b.nth_of_change <= c.per_target * b.targets)
 """
 
 
@@ -130,7 +131,8 @@ def derive(con: duckdb.DuckDBPyConnection) -> None:
 
     Args:
         con: a connection with the views `images`, `image_splits`, `regions`, `rejects` and the tables
-            `composed_corpora` (corpus, per_image, per_change, most_targets) and `merged_classes` (corpus, name, class).
+            `composed_corpora` (corpus, per_image, per_change, per_target, most_targets) and `merged_classes` (corpus,
+            name, class).
     """
     for sql in (_MEMBERS, _ATTRIBUTES, _CATEGORIES, _MAPPED, _AMOUNTS, _STATES, _MOVES, _CHOSEN):
         con.execute(sql)

@@ -15,6 +15,12 @@ class ComposeOptions(BaseModel):
     per_change: int = Field(
         100, ge=0, description="most query images of one change in a split, chosen by hash; 0: all of them"
     )
+    per_target: int = Field(
+        0,
+        ge=0,
+        description="most query images of one change in a split for each image that answers it, so that no one image"
+        " answers nearly all; 0: all of them",
+    )
     most_targets: int = Field(
         200, ge=0, description="a change that more images of the split answer is left out as too easy; 0: none is"
     )

@@ -11,16 +11,18 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
+from geovec_data.osm.built import built
 from geovec_data.osm.survey import Survey, Thing
 from geovec_data.osm.tag_table import table
 from geovec_data.words import listed, number, plural, with_article
 
 SETTING = 0.7  # share of the image from which a zone or a cover is what the image shows
 PARTLY = 0.15  # share from which a zone or a cover is worth saying
-_EXACT = 12  # counts above are rounded to tens
+_EXACT = 12  # counts above are rounded
 _KINDS = 4  # named in one sentence
 _MOST_HALF, _MOST_QUARTER = 0.75, 0.7
 _MANY = 4
+_FEW_CUT = 1.25  # all that are to be seen, by those that are counted: up to that a number is about right
 _NET = 1.6
 
 _OPENINGS = (
@@ -28,10 +30,10 @@ _OPENINGS = (
     "an aerial photograph of", "seen from above:",
 )  # fmt: skip
 _FRACTIONS = (
-    (0.10, "a tenth"), (0.20, "a fifth"), (0.25, "a quarter"), (0.33, "a third"), (0.5, "half"),
-    (0.67, "two thirds"), (0.75, "three quarters"), (0.9, "nine tenths"),
+    (0.10, "a tenth"), (0.20, "a fifth"), (0.25, "a quarter"), (0.33, "a third"), (0.4, "two fifths"), (0.5, "half"),
+    (0.6, "three fifths"), (0.67, "two thirds"), (0.75, "three quarters"), (0.9, "nine tenths"),
 )  # fmt: skip
-_WITH = ("with", "along with", "and")
+_WITH = ("with", "along with")
 _LINES = ("railway track", "major road", "road", "waterway", "path")  # which lines are told first
 
 
@@ -53,7 +55,12 @@ def captions_of(survey: Survey, rng: random.Random) -> tuple[str, ...]:
     if objects and setting:
         first = [text for _, text in objects[:2]]
         out.append(f"{setting_noun(setting)} with {listed(first)}")
-    details = [*_where(survey, objects), *_covers(survey, setting)]
+    houses = amount(survey, "building", [t for t in survey.named("building") if t.sure])
+    details = [
+        *_where(survey, objects),
+        *built(survey, houses, _fraction, lambda thing: _cell(thing, survey)),
+        *_covers(survey, setting),
+    ]
     if details:
         out.append(" ".join(d[:1].upper() + d[1:] + "." for d in details))
     return tuple(dict.fromkeys(out))
@@ -89,16 +96,25 @@ def _objects(survey: Survey) -> list[tuple[str, str]]:
 
 
 def amount(survey: Survey, noun: str, things: Sequence[Thing]) -> str:
-    """Word how many there are: exact or rounded where the map is complete and the image cuts none, else vaguely."""
+    """Word how many there are: exact or rounded where the map is complete and the image cuts few, else vaguely."""
     many, exact, seen = plural_of(noun), survey.count(noun), len(things)
     if seen == 1:
         return with_article(noun)
     if _is_plant(noun):  # nobody maps each tree
         return many
     if exact == seen and all(t.visible == 1 for t in things):
-        return f"{number(seen)} {many}" if seen <= _EXACT else f"about {round(seen, -1)} {many}"
+        return f"{number(seen)} {many}" if seen <= _EXACT else f"about {_rounded(seen)} {many}"
+    if exact is not None and 1 < exact == seen - 1 < _EXACT:  # one is cut off, and may be counted or not
+        return f"{number(exact)} or {number(seen)} {many}"
+    if exact is not None and exact > _EXACT and seen <= _FEW_CUT * exact:
+        return f"about {_rounded(exact)} {many}"
     vague = "a few" if seen < 4 else "several" if seen < 10 else "many"
     return f"{vague} {many}"
+
+
+def _rounded(count: int) -> int:
+    step = 5 if count < 30 else 10
+    return step * round(count / step)
 
 
 def _is_plant(noun: str) -> bool:
@@ -170,7 +186,8 @@ def _where(survey: Survey, objects: list[tuple[str, str]]) -> list[str]:
     out = []
     for noun, text in objects[:_KINDS]:
         things = [t for t in survey.named(noun) if t.sure]
-        if survey.count(noun) != len(things):  # nothing that could be one is cut off or left out
+        counted = survey.count(noun)
+        if counted is None or len(things) > _FEW_CUT * counted:  # many that could be one are cut off or left out
             continue
         if len(things) == 1:
             place = _cell(things[0], survey)
@@ -225,6 +242,9 @@ def _covers(survey: Survey, setting: Thing | None) -> list[str]:
     out = []
     for what, share in sorted(shares.items(), key=lambda kv: (-kv[1], kv[0])):
         if PARTLY <= share <= 1.0 and not (setting and what == setting.entry.cover):
-            _, words = min(_FRACTIONS, key=lambda f: abs(f[0] - share))
-            out.append(f"about {words} of the image is {what}")
+            out.append(f"{_fraction(share)} of the image is {what}")
     return out[:2]
+
+
+def _fraction(share: float) -> str:
+    return f"about {min(_FRACTIONS, key=lambda f: abs(f[0] - share))[1]}"

@@ -56,9 +56,12 @@ def region_captions(
         return ()
     noun = rng.choice((thing.entry.name, *thing.entry.also)) if rng.random() < 0.3 else thing.entry.name
     size, form = _size(thing, region.tags), _form(thing)
+    form = "narrow" if (size, form) == ("small", "long") else form
     details, around = _details(thing, region.tags, colours), _around(thing, survey, rng)
     it = with_article(" ".join(filter(None, [size, form, *details.before, noun]))) + details.after
-    first = rng.choice(_SUBJECT).format(it=it) if not around else f"{it} {rng.choice(around)}"
+    first = rng.choice(_SUBJECT).format(it=it)
+    if around:
+        first = f"{it}{',' if details.after else ''} {rng.choice(around)}"  # it is not the roof that stands there
     out = [first]
     told = [*_extent(thing, survey), *_cut(thing, survey)]
     if told or len(around) > 1:

@@ -40,9 +40,20 @@ def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -
     survey = scene.survey
     if not isinstance(survey, Survey):
         return scene
+    shown: list[dict[str, float]] = [{} for _ in scene.regions]
+    hidden = [False] * len(scene.regions)
+    if scene.regions and (expressions or captions or questions) and (rgb := _pixels(scene)) is not None:
+        shown = [shares(rgb, region) for region in scene.regions]
+        hidden = [unseen(region, colours, rgb) for region, colours in zip(scene.regions, shown, strict=True)]
+    survey = survey.without_sight_of([r for r, is_hidden in zip(scene.regions, hidden, strict=True) if is_hidden])
     scene = replace(scene, attributes=(*scene.attributes, *composable(survey)))
     if scene.regions and (expressions or captions):
-        scene = _with_region_texts(scene, survey, expressions, captions)
+        scene = _with_region_texts(scene, survey, shown, expressions, captions)
+        regions = [
+            replace(r, captions=(), expressions=()) if is_hidden else r
+            for r, is_hidden in zip(scene.regions, hidden, strict=True)
+        ]
+        scene = replace(scene, regions=tuple(regions))
     if captions and not scene.captions and (texts := captions_of(survey, _rng("captions", scene.image_id))):
         scene = replace(scene, captions=texts, synthetic=(*scene.synthetic, "captions"))
     if questions and not scene.questions and (asked := questions_of(survey, _rng("questions", scene.image_id))):
@@ -50,22 +61,14 @@ def speak(scene: Scene, *, expressions: bool, captions: bool, questions: bool) -
     return scene
 
 
-def _with_region_texts(scene: Scene, survey: Survey, expressions: bool, captions: bool) -> Scene:
-    rgb = _pixels(scene)
-    shown = [shares(rgb, region) if rgb is not None else {} for region in scene.regions]
+def _with_region_texts(
+    scene: Scene, survey: Survey, shown: list[dict[str, float]], expressions: bool, captions: bool
+) -> Scene:
     told = [told_colours(region, survey.gsd, colours) for region, colours in zip(scene.regions, shown, strict=True)]
     if expressions and any(not r.expressions for r in scene.regions):
         beyond = Beyond(bystanders=survey.beyond(scene.regions), whole=survey.whole, colours=told)
         scene = synthesise(scene, None, scene.image_id, beyond=beyond)
-    if captions:
-        scene = _with_region_captions(scene, survey, told)
-    if rgb is None:
-        return scene
-    regions = tuple(
-        replace(region, captions=(), expressions=()) if unseen(region, colours, rgb) else region
-        for region, colours in zip(scene.regions, shown, strict=True)
-    )
-    return replace(scene, regions=regions)
+    return _with_region_captions(scene, survey, told) if captions else scene
 
 
 def _with_region_captions(scene: Scene, survey: Survey, told: list[dict[str, float]]) -> Scene:

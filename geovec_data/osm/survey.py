@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -161,6 +161,12 @@ class Survey:
     def thing_of(self, region: Region) -> Thing | None:
         """Return the thing that a region was made of."""
         return next((t for t in self.things if _key(t.entry.name, t.box) == _key(region.category, region.box)), None)
+
+    def without_sight_of(self, regions: Iterable[Region]) -> Survey:
+        """Return the survey with the things that these regions were made of as none that can be told."""
+        hidden = {_key(r.category, r.box) for r in regions}
+        things = (replace(t, sure=False) if _key(t.entry.name, t.box) in hidden else t for t in self.things)
+        return replace(self, things=tuple(things)) if hidden else self
 
     def _ancestors(self, noun: str) -> tuple[str, ...]:
         from geovec_data.osm.tag_table import table

@@ -42,7 +42,7 @@ def scenes(count: int, seed: int) -> Known:
     return out
 
 
-def derived(known: Known) -> set[tuple[str, str, str, str, frozenset[str]]]:
+def derived(known: Known, per_target: int = 0) -> set[tuple[str, str, str, str, frozenset[str]]]:
     """What the derivation asks: image, kind of change, name, the amount after it, images that answer it."""
     con = duckdb.connect()
     con.execute(
@@ -53,10 +53,11 @@ def derived(known: Known) -> set[tuple[str, str, str, str, frozenset[str]]]:
     con.execute("CREATE TABLE regions (image VARCHAR, category VARCHAR)")
     con.execute("CREATE TABLE rejects (corpus VARCHAR, path VARCHAR, level VARCHAR, code VARCHAR)")
     con.execute(
-        "CREATE TABLE composed_corpora (corpus VARCHAR, per_image BIGINT, per_change BIGINT, most_targets BIGINT)"
+        "CREATE TABLE composed_corpora (corpus VARCHAR, per_image BIGINT, per_change BIGINT, per_target BIGINT,"
+        " most_targets BIGINT)"
     )
     con.execute("CREATE TABLE merged_classes (corpus VARCHAR, name VARCHAR, class VARCHAR)")
-    con.execute("INSERT INTO composed_corpora VALUES ('osm', 0, 0, 0)")
+    con.execute("INSERT INTO composed_corpora VALUES ('osm', 0, 0, ?, 0)", [per_target])
     for image, (shows, lacks, amount) in known.items():
         pairs = [(LEVEL, "0.3"), *((ALSO if k == "park" else SHOWS, k) for k in shows), *((LACKS, k) for k in lacks)]
         pairs += [amount_pair("building", amount)] if amount else []
@@ -94,6 +95,15 @@ def test_a_kind_is_gone_only_where_it_is_known_to_be_lacking(seed: int) -> None:
                 expected.add((image, change, kind, "", frozenset(found)))
     assert derived(known) == expected
     assert expected
+
+
+def test_no_image_answers_more_queries_of_a_change_than_it_may() -> None:
+    everything = frozenset({"road", "pier"})
+    known: Known = {f"i{n}": (everything, frozenset(), None) for n in range(9)}
+    known["bare"] = (frozenset({"road"}), frozenset({"pier"}), None)
+    for per_target, queries in ((0, 9), (4, 4)):
+        found = [image for image, kind, *_ in derived(known, per_target) if kind == "without"]
+        assert len(found) == queries
 
 
 def test_the_checker_wants_the_lacking_known() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from geovec_data.osm.captions import captions_of
+from geovec_data.osm.captions import amount, captions_of
 from geovec_data.osm.questions import questions_of
 from geovec_data.osm.speak import speak
 from geovec_data.osm.stated import nouns_of
@@ -116,6 +117,17 @@ def test_no_number_where_the_image_is_much_sparser_than_its_surroundings() -> No
     assert "two houses" not in " ".join(captions_of(found, random.Random(0)))
 
 
+def test_a_number_is_rounded_where_some_are_cut_off() -> None:
+    cut = thing("building=house", (0, 190, 10, 200), visible=0.3)
+
+    def said(count: int, cuts: int) -> str:
+        houses = [thing("building=house", (10 * i, 10, 10 * i + 9, 20)) for i in range(count)]
+        return amount(survey(*houses, *[cut] * cuts, complete=KNOWN), "house", [*houses, *[cut] * cuts])
+
+    assert (said(8, 0), said(8, 1), said(8, 2)) == ("eight houses", "eight or nine houses", "many houses")
+    assert (said(18, 0), said(18, 4), said(18, 9)) == ("about 20 houses", "about 20 houses", "many houses")
+
+
 def test_plants_and_roads_have_no_number() -> None:
     gardens = tuple(thing("leisure=garden", (10 + 50 * i, 10, 50 + 50 * i, 60)) for i in range(3))
     street = thing("highway=pedestrian", (0, 100, 200, 130))
@@ -135,3 +147,30 @@ def test_nothing_is_denied_where_many_are_usual() -> None:
 def test_a_setting_is_not_named_as_a_thing_in_itself() -> None:
     texts = captions_of(survey(thing("power=plant", (0, 0, 200, 200)), POOL), random.Random(1))
     assert all(t.count("power plant") == 1 for t in texts), texts
+
+
+@pytest.mark.parametrize(
+    ("step", "size", "said"),
+    [
+        (20, 20, "About 40 buildings cover about two fifths of the image. Most of them are built against one another."),
+        (20, 10, "About 40 buildings cover about a tenth of the image. Most of them stand apart from one another."),
+    ],
+)
+def test_what_all_buildings_cover_and_how_near_they_stand(step: int, size: int, said: str) -> None:
+    boxes = [(step * (i % 8), step * (i // 8), step * (i % 8) + size, step * (i // 8) + size) for i in range(40)]
+    found = survey(*(thing("building=*", box) for box in boxes), stated=("building",))
+    assert any(said in t for t in captions_of(found, random.Random(0))), captions_of(found, random.Random(0))
+    assert not any(
+        "cover" in t or "apart" in t for t in captions_of(replace(found, stated=frozenset()), random.Random(0))
+    )
+
+
+def test_the_largest_building_is_placed_where_it_leads_clearly() -> None:
+    hall, rival = thing("building=*", (10, 10, 60, 60)), thing("building=*", (120, 120, 160, 170))
+    huts = [thing("building=*", (100 + 20 * i, 20, 110 + 20 * i, 30)) for i in range(3)]
+    alone = survey(hall, *huts, stated=("building",))
+    assert any(
+        "The largest building is in the upper left of the image." in t for t in captions_of(alone, random.Random(0))
+    )
+    two = survey(hall, rival, *huts, stated=("building",))
+    assert not any("largest" in t for t in captions_of(two, random.Random(0)))
