@@ -14,6 +14,7 @@ from geovec_data.store.manifest import Manifest, Source, TaskInfo
 
 # what is said of a corpus elsewhere, or does not change what the dataset is
 _NOT_KEPT = {"sample", "get", "layout", "source"}
+_DATES = 5  # moments of a map that are listed one by one
 
 
 def manifest_of(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> Manifest:
@@ -141,6 +142,8 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
         )
     if alignment := finished.counts.get("alignment"):
         notes.append(_alignment_note(alignment))
+    if dates := finished.counts.get("map_dates"):
+        notes.append(_dates_note(dates))
     for key, n in finished.counts.get("stated_complete", {}).items():
         notes.append(
             f"That the map has every '{key}' of {n:,} images is stated by whoever built this dataset (reader.complete)"
@@ -150,6 +153,18 @@ def _notes(config: BuildConfig, parts: Sequence[Part], finished: Finished) -> li
         fate = "were left out" if config.dedup.near == "drop" else "could be left out with dedup.near=drop"
         notes.append(f"{near['pairs']:,} pairs of images are near-duplicates; {near['images']:,} images {fate}.")
     return notes
+
+
+def _dates_note(dates: Mapping[str, int]) -> str:
+    """Say of which moments the map is; of many the first and the last."""
+    known = [date for date in dates if date != "unknown"]
+    if len(known) > _DATES:
+        said = [f"of {len(known):,} moments between {known[0]} and {known[-1]}"]
+    else:
+        said = [f"of {date} ({dates[date]:,} images)" for date in known]
+    if missing := dates.get("unknown"):
+        said.append(f"of an unknown date, which the label files do not say and reader.date can ({missing:,} images)")
+    return f"The map's labels are {', '.join(said)}."
 
 
 def _alignment_note(alignment: Mapping[str, Mapping[str, Any]]) -> str:

@@ -56,7 +56,10 @@ def _of_corpus(counts: Mapping[str, Any], corpus: str, limit: float, many: bool,
     if not kept["scene"] and not copies:  # all of it may be in another corpus
         every = [(code, n) for by in refused.values() for code, n in by.items()]
         why = ", ".join(f"{n:,} {code}" for code, n in sorted(every)) or "the source has no entries"
-        return f"{who}not one scene was accepted ({why}); there is nothing to build."
+        scenes = refused.get("scene", {})
+        worst = max(sorted(scenes), key=scenes.__getitem__) if scenes else ""
+        first = f", e.g. {_first(rejects, corpus, 'scene', worst)}" if worst else ""
+        return f"{who}not one scene was accepted ({why}){first}; there is nothing to build."
     return None
 
 

@@ -19,6 +19,7 @@ _MAX_ZOOM = 30
 _GROUND = (1e-3, 1e6)  # metres a pixel: anything else is a slip in the transform
 _MOST_STRETCHED = 20.0  # a pixel in degrees is this much narrower than high only above 87 degrees of latitude
 _LEAST_ANGLE = 45.0  # degrees between rows and columns
+_SAID = {"embedded": "header"}  # in messages
 _TILE_PATH = re.compile(r"(?:^|/)(?P<z>\d{1,2})/(?P<x>\d{1,9})/(?P<y>\d{1,9})$")
 _TILE_NAME = re.compile(r"(?:^|/)OAM-(?P<x>\d{1,9})-(?P<y>\d{1,9})-(?P<z>\d{1,2})$")
 
@@ -81,7 +82,7 @@ def place(path: Path, name: str, embedded: Embedded, crs: str | None = None, *, 
     source, transform, own = found[0]
     named = own or embedded.crs or crs
     if named is None:
-        raise NoGeoreference(f"its {source} gives a transform but no CRS; set reader.crs=EPSG:…")
+        raise NoGeoreference(f"its {_SAID.get(source, source)} gives a transform but no CRS; set reader.crs=EPSG:…")
     placement = Placement(crs_name(named), transform, embedded.width, embedded.height, source)
     _check(placement)
     return placement
@@ -91,7 +92,7 @@ def _check(placement: Placement) -> None:
     from pyproj.exceptions import ProjError
 
     a, b, c, d, e, f = placement.transform
-    source = f"its {placement.source}"
+    source = f"its {_SAID.get(placement.source, placement.source)}"
     if not all(map(math.isfinite, placement.transform)) or a * e - b * d == 0.0:
         raise NoGeoreference(f"{source} gives a degenerate transform {placement.transform}")
     turn = math.degrees(math.asin(min(abs(a * e - b * d) / (math.hypot(a, d) * math.hypot(b, e)), 1.0)))

@@ -39,7 +39,8 @@ def describe_mix(name: str, chosen: Sequence[Chosen], head: dict[str, str] | Non
         "",
         "skip_missing=true builds those that are given; corpora.CORPUS.cap=… and any other option change one of them.",
         "weight: an example of a corpus of weight 2 is drawn twice as often in training as one of weight 1.",
-        "cap: at most so many entries (images, or the big images that are cut), by a seeded hash of their origin.",
+        "cap: at most so many entries (images, or the big images that are cut; of large rasters, rows of windows), by a"
+        " seeded hash of their origin.",
     ]
     return {
         "command": "describe",

@@ -132,7 +132,10 @@ class CorpusConfig(Recipe):
         64, ge=1, le=65536, description="hash buckets the corpus is cut into; more for millions of files"
     )
     cap: int | None = Field(
-        None, ge=1, description="at most so many entries (images, or the big images that are cut); null: all"
+        None,
+        ge=1,
+        description="at most so many entries (images, or the big images that are cut; of large rasters, rows of"
+        " windows); null: all",
     )
     cap_seed: int = Field(0, description="changes which entries a cap takes")
     weight: float = Field(

@@ -45,6 +45,7 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "digest": digest(*(s.sha256 for s in shards)),
         **_alignment(con),
         **_stated(con),
+        **_map_dates(con),
     }
 
 
@@ -70,6 +71,15 @@ def _stated(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         [STATED],
     ).fetchall()
     return {"stated_complete": dict(found)} if found else {}
+
+
+def _map_dates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count images by the dates of the map that their labels come from; none where there is no map."""
+    found = con.execute(
+        "SELECT fact.value, count(*) FROM (SELECT unnest(attributes) AS fact FROM images) WHERE fact.key = 'osm_date'"
+        " GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return {"map_dates": dict(found)} if found else {}
 
 
 def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[str, Any]]:

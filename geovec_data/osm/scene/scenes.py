@@ -94,10 +94,9 @@ class OsmScenes:
         total = {k: sum(f[k] for f in self.index.files) for k in ("features", "known", "not_areas")}
         if not total["features"]:
             where = "" if self._options.extent is None else f" in reader.extent={list(self._options.extent)}"
-            raise UserError(
-                f"source.labels={self.labels} holds no area{where}: {total['not_areas']} of its features are points or"
-                " lines"
-            )
+            points = f"{total['not_areas']} of its features are points or lines" if total["not_areas"] else ""
+            empty = "it is empty, or has nothing of the kinds that become labels. Is it the right extract?"
+            raise UserError(f"source.labels={self.labels} holds no area{where}: {points or empty}")
         if not total["known"] and self._options.default_category is None:
             raise UserError(
                 f"source.labels={self.labels}: none of its {total['features']} areas has a tag that names what it is"

@@ -91,7 +91,7 @@ def unknown_crs(tmp_path: Path) -> Path:
     ("make", "said"),
     [
         (corrupt_block, "corrupt.osm.pbf cannot be read as OSM data"),
-        (header_only, "empty.osm.pbf holds no area"),
+        (header_only, "empty.osm.pbf holds no area: it is empty, or has nothing of the kinds"),
         (elsewhere, "no image of source.imagery="),
         (lambda p: no_crs(p, "gpkg"), "no_crs.gpkg: layer 'houses' has no CRS"),
         (lambda p: no_crs(p, "parquet"), "no_crs.parquet does not say its CRS"),

@@ -14,6 +14,7 @@ from geovec_data.osm.labels.label_files import features
 from geovec_data.osm.tag_table import table_hash
 from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
 from geovec_data.records import Scene
+from tests.fixtures.dataset import build
 from tests.fixtures.osm import OsmWriter, geojson, lonlat, png_with_world_file, rect, small_town
 
 WHEN = "2024-05-29T00:00:00Z"
@@ -36,6 +37,23 @@ def test_an_image_says_what_its_labels_come_from(tmp_path: Path) -> None:
     assert dict(scene.attributes)["osm_tag_table"] == table_hash()
     assert "OpenStreetMap contributors" in dict(scene.attributes)["osm_credit"]
     assert scene.regions[0].tags == {"building": "house", "@version": "3"}
+
+
+def test_the_card_says_of_when_the_map_is_and_the_duty_that_comes_with_it(tmp_path: Path) -> None:
+    png_with_world_file(tmp_path / "img")
+    source = [f"source.imagery={tmp_path / 'img'}", "reader.crs=EPSG:3857", "workers=1", "checks.max_reject_fraction=0.9"]
+    dated(tmp_path / "a.osm.pbf")
+    small_town(tmp_path / "b.osm.pbf")
+    for name, dates, said in (
+        ("a", {WHEN: 1}, f"The map's labels are of {WHEN} (1 images)."),
+        ("b", {"unknown": 1}, "of an unknown date, which the label files do not say and reader.date can (1 images)."),
+    ):
+        labels = f"source.labels={tmp_path / f'{name}.osm.pbf'}"
+        dataset = build("recipe=osm", *source, labels, f"out={tmp_path / name}")
+        assert dataset.manifest.counts["map_dates"] == dates
+        card = (tmp_path / name / "README.md").read_text()
+        assert said in card
+        assert "Share-alike: a dataset that holds a substantial part of OSM is a derived database" in card
 
 
 def test_overpass_says_its_date_in_xml_and_overpass_turbo_in_geojson(tmp_path: Path) -> None:
