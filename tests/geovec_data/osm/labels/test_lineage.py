@@ -41,7 +41,8 @@ def test_an_image_says_what_its_labels_come_from(tmp_path: Path) -> None:
 
 def test_the_card_says_of_when_the_map_is_and_the_duty_that_comes_with_it(tmp_path: Path) -> None:
     png_with_world_file(tmp_path / "img")
-    source = [f"source.imagery={tmp_path / 'img'}", "reader.crs=EPSG:3857", "workers=1", "checks.max_reject_fraction=0.9"]
+    source = [f"source.imagery={tmp_path / 'img'}", "reader.crs=EPSG:3857", "workers=1"]
+    source += ["checks.max_reject_fraction=0.9"]
     dated(tmp_path / "a.osm.pbf")
     small_town(tmp_path / "b.osm.pbf")
     for name, dates, said in (
