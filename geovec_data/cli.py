@@ -47,7 +47,9 @@ def _describe(arguments: list[str]) -> Summary:
 
 
 def _build(arguments: list[str]) -> Summary:
-    from geovec_data.build.forking import warm_up
+    from geovec_data.build.forking import warm_up, warm_up_early
+
+    warm_up_early(arguments)
     from geovec_data.recipe.compose import load_build
 
     config = load_build(arguments, "geovec-data build")

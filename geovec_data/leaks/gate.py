@@ -35,57 +35,80 @@ class Verdict:
     fault: str | None
 
 
-def check(
-    con: duckdb.DuckDBPyConnection,
-    thumbs: Sequence[Path],
-    options: LeakOptions,
-    known: Mapping[str, tuple[Rule, ...]],
-    threads: int,
-) -> Verdict:
-    """Look for leaks and apply the policies; leaves the table ``leaks``, whole, for the dataset.
+class Gate:
+    """The gate over one split; `check` says what it lets through.
 
-    Args:
-        con: a connection with views of images, examples, items, qrels, splits and image_splits.
-        thumbs: staged files of thumbnails (image, thumb).
-        options: policies and thresholds.
-        known: corpus → rules by which its split is known to leak: reported where nothing else is asked.
-        threads: threads.
+    The search for near-duplicates, most of the work, begins at once and in the background, unless a rule drops images:
+    what is dropped is searched for no more.
     """
-    found.prepare(con)
-    of = _one(con, "SELECT count(DISTINCT image) FROM leak_sides WHERE split <> 'train'")
-    more: dict[str, dict[str, Any]] = {}
-    dropped = 0
-    for rule in sorted(RULES, key=lambda r: not options.policy(r).startswith("drop")):
-        more[rule] = _find(con, rule, thumbs, options, threads)
-        if options.policy(rule).startswith("drop"):
-            more[rule]["dropped"] = drop.mark(con, rule, options.policy(rule))
-            dropped += more[rule]["dropped"]
-    _list(con, options, known)
-    rules: dict[str, dict[str, Any]] = {rule: _summary(con, rule, options, of) | more[rule] for rule in RULES}
-    if _one(con, "SELECT count(*) FROM image_splits WHERE reason = 'hash of block'"):
-        rules["lineage"]["note"] = "parts of one image that a split by blocks divides are judged by their footprints"
-    return Verdict(rules, dropped > 0, _fault(rules))
 
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, thumbs: Sequence[Path], options: LeakOptions, threads: int
+    ) -> None:
+        """Note which image stands where.
 
-def _find(
-    con: duckdb.DuckDBPyConnection, rule: Rule, thumbs: Sequence[Path], options: LeakOptions, threads: int
-) -> dict[str, Any]:
-    """Run one rule; returns what the summary should say of its thresholds."""
-    match rule:
-        case "image":
-            keyed.image(con)
-        case "lineage":
-            keyed.lineage(con, options.listed)
-        case "caption":
-            keyed.caption(con, options.listed)
-        case "footprint":
-            unplaced = ground.footprint(con, options.footprint_buffer, options.listed)
-            return {"buffer": options.footprint_buffer, "overlap": ground.MIN_OVERLAP, "unplaced": unplaced}
-        case "near":
-            bits, score = options.near_bits, options.near_score
-            flat = looks.near(con, thumbs, bits=bits, score=score, limit=options.listed, threads=threads)
-            return {"bits": bits, "score": score, "contrast": MIN_CONTRAST, "flat": flat}
-    return {}
+        Args:
+            con: a connection with views of images, examples, splits and image_splits.
+            thumbs: staged files of thumbnails (image, thumb).
+            options: policies and thresholds.
+            threads: threads.
+        """
+        self.con, self._thumbs, self._options, self._threads = con, thumbs, options, threads
+        found.prepare(con)
+        self._drops = any(options.policy(r).startswith("drop") for r in RULES)
+        self._search = None if self._drops else self._begin()
+
+    def _begin(self) -> looks.Search | None:
+        bits, score = self._options.near_bits, self._options.near_score
+        return looks.begin(self.con, self._thumbs, bits=bits, score=score, threads=self._threads)
+
+    def check(self, known: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+        """Look for leaks and apply the policies; leaves the table ``leaks``, whole, for the dataset.
+
+        The connection must have views of items and qrels by now.
+
+        Args:
+            known: corpus → rules by which its split is known to leak: reported where nothing else is asked.
+        """
+        con, options = self.con, self._options
+        of = _one(con, "SELECT count(DISTINCT image) FROM leak_sides WHERE split <> 'train'")
+        more: dict[str, dict[str, Any]] = {}
+        dropped = 0
+        for rule in sorted(RULES, key=self._place):
+            more[rule] = self._find(rule)
+            if options.policy(rule).startswith("drop"):
+                more[rule]["dropped"] = drop.mark(con, rule, options.policy(rule))
+                dropped += more[rule]["dropped"]
+        _list(con, options, known)
+        rules: dict[str, dict[str, Any]] = {rule: _summary(con, rule, options, of) | more[rule] for rule in RULES}
+        if _one(con, "SELECT count(*) FROM image_splits WHERE reason = 'hash of block'"):
+            rules["lineage"]["note"] = (
+                "parts of one image that a split by blocks divides are judged by their footprints"
+            )
+        return Verdict(rules, dropped > 0, _fault(rules))
+
+    def _place(self, rule: Rule) -> tuple[bool, bool]:
+        """Order the rules: those that drop first; then the one that is waited for last."""
+        return not self._options.policy(rule).startswith("drop"), not self._drops and rule == "near"
+
+    def _find(self, rule: Rule) -> dict[str, Any]:
+        """Run one rule; returns what the summary should say of its thresholds."""
+        con, options = self.con, self._options
+        match rule:
+            case "image":
+                keyed.image(con)
+            case "lineage":
+                keyed.lineage(con, options.listed)
+            case "caption":
+                keyed.caption(con, options.listed)
+            case "footprint":
+                unplaced = ground.footprint(con, options.footprint_buffer, options.listed)
+                return {"buffer": options.footprint_buffer, "overlap": ground.MIN_OVERLAP, "unplaced": unplaced}
+            case "near":
+                flat = looks.near(con, self._begin() if self._drops else self._search, limit=options.listed)
+                bits, score = options.near_bits, options.near_score
+                return {"bits": bits, "score": score, "contrast": MIN_CONTRAST, "flat": flat}
+        return {}
 
 
 def _list(con: duckdb.DuckDBPyConnection, options: LeakOptions, known: Mapping[str, tuple[Rule, ...]]) -> None:

@@ -21,6 +21,9 @@ BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""
 LEFT, RIGHT = 1, 2  # the two sides of a split, as bits
 CHUNK = 32  # images at a time: some 5 MB of products and their signs
+# the signs of one row of coefficients, a byte, where they stand in a hash: (HASHED, 256)
+_BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(bool)
+_PLACED = pack(np.stack([np.pad(_BYTES, ((0, 0), (HASHED * u, HASHED * (HASHED - 1 - u)))) for u in range(HASHED)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,13 @@ def window_hashes(thumbs: Floats) -> Hashes:
     lines, pairs = coarse_lines(), coarse_windows()
     both = operators(HASHED)[index(lines[:, 0], lines[:, 1])].reshape(-1, SIDE)
     positive = np.matmul(np.matmul(both, thumbs), both.T) > 0
-    positive = positive.reshape(len(thumbs), len(lines), HASHED, len(lines), HASHED)
-    taken = positive[:, pairs[:, 0], :, pairs[:, 1], :]
-    return pack(taken.reshape(len(pairs), len(thumbs), HASHED * HASHED))
+    # a byte holds the signs of one row of a window's coefficients: an eighth of what there is to gather
+    signs = np.packbits(positive).reshape(len(thumbs), len(lines), HASHED, len(lines))
+    taken = signs[:, pairs[:, 0], :, pairs[:, 1]]
+    hashes = _PLACED[0][taken[..., 0]]
+    for row in range(1, HASHED):
+        hashes |= _PLACED[row][taken[..., row]]
+    return hashes
 
 
 class Table:
@@ -85,22 +92,24 @@ class _Band:
         self._start = np.zeros((1 << slots) + 1, dtype=np.int32)
         np.cumsum(np.bincount(keys >> self._rest, minlength=1 << slots), dtype=np.int32, out=self._start[1:])
         self._keys = keys[self._order] if self._rest else None
+        # most keys that are asked for are nobody's: one look says so
+        self._present = np.zeros(1 << width, dtype=bool)
+        self._present[keys] = True
 
     def equal(self, hashes: Hashes) -> tuple[Ints, Ints]:
         """Return the pairs (position among `hashes`, entry) that are equal in this band."""
         keys = band(hashes, self._first, self._width)
+        at = np.flatnonzero(self._present[keys])
+        keys = keys[at]
         slot = keys >> self._rest
         low = self._start[slot]
         count = self._start[slot + 1] - low
-        at = np.flatnonzero(count)
-        count = count[at]
-        asked = np.repeat(at, count)
-        step = np.arange(len(asked)) - np.repeat(np.cumsum(count) - count, count)
-        place = np.repeat(low[at], count) + step
+        owner = np.repeat(np.arange(len(at)), count)
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count - low, count)
         if self._keys is not None:
-            same = self._keys[place] == keys[asked]
-            asked, place = asked[same], place[same]
-        return asked, self._order[place].astype(np.int64)
+            same = self._keys[place] == keys[owner]
+            owner, place = owner[same], place[same]
+        return at[owner], self._order[place].astype(np.int64)
 
 
 def doubts(coefs: Floats) -> Hashes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from geovec_data.dedup.near import find_near
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.dedup.queries import REWRITTEN, join_queries
 from geovec_data.dedup.removed import removed
+from geovec_data.leaks.gate import Gate
 from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.options import SplitOptions
@@ -40,6 +42,7 @@ from geovec_data.store.writer import write_stream
 
 MEMORY_LIMIT = "256MB"
 SPILL_LIMIT = "64GB"
+_SPLIT_BY = ("regions", "examples")  # what is merged first: the split needs it, and the leak gate the split
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def finalize(
     options: Mapping[str, SplitOptions],
     compositions: Mapping[str, ComposeOptions],
     dedup: DedupOptions,
-    gate: LeakOptions,
+    leak_options: LeakOptions,
     known: Mapping[str, tuple[Rule, ...]],
     threads: int,
 ) -> Finished:
@@ -72,7 +75,7 @@ def finalize(
         options: corpus → its split options.
         compositions: corpus → how its compositions are derived, for those that have the task.
         dedup: whose copy of an image stays, and whether repeated queries are joined.
-        gate: policies and thresholds of the leak gate.
+        leak_options: policies and thresholds of the leak gate.
         known: corpus → rules by which its split is known to leak.
         threads: DuckDB threads; the result does not depend on it.
     """
@@ -95,13 +98,18 @@ def finalize(
         stays = rows_that_stay(con, staging, units, near.gone)
         disk = _Flusher(fresh)
         shards += disk.add(write_images(fresh, staging, units, copies))
-        for merged_ in _merged_tables(con, fresh, staging, units, stays, threads):
-            shards += disk.add(merged_)
-        shards += disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
-        for table in ("images", "rejects", *KEYS):
-            view(con, fresh, shards, table)
-        shards += disk.add(write_splits(con, fresh, options))
-        verdict, written = write_leaks(con, fresh, staging, units, gate, known, threads)
+        tables = {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, _SPLIT_BY, threads)}
+        for table, of in (("images", shards), *tables.items()):
+            view(con, fresh, of, table)
+        split = disk.add(write_splits(con, fresh, options))
+        gate = Gate(con, staged_files(staging, units, "thumbs"), leak_options, threads)  # searches while others merge
+        rest = [t for t in KEYS if t not in _SPLIT_BY]
+        tables |= {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, rest, threads)}
+        tables["rejects"] = disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
+        for table in (*rest, "rejects"):
+            view(con, fresh, tables[table], table)
+        shards += [s for table in (*KEYS, "rejects") for s in tables[table]] + split
+        verdict, written = write_leaks(gate, fresh, known)
         again = {s.path for s in written}  # what the gate drops changes the split that was just written
         shards = [s for s in shards if s.path not in again] + disk.add(written)
         shards += disk.add(compose(con, fresh, shards, compositions))
@@ -161,19 +169,26 @@ def _merged_tables(
     staging: Path,
     units: list[UnitRecord],
     stays: Mapping[str, str],
+    tables: Sequence[str],
     threads: int,
-) -> Iterator[list[Shard]]:
-    """Merge the tables, side by side where DuckDB is not asked which rows stay; yields their shards in order."""
+) -> Iterator[tuple[str, list[Shard]]]:
+    """Merge tables, side by side where DuckDB is not asked which rows stay; yields each with its shards, in order."""
     with ThreadPoolExecutor(1 if stays else threads) as pool:
-        yield from pool.map(lambda table: _merge(con, fresh, staging, units, table, stays.get(table)), KEYS)
+        merge = partial(_merge, con, fresh, staging, units, stays)
+        yield from zip(tables, pool.map(merge, tables), strict=True)
 
 
 def _merge(
-    con: duckdb.DuckDBPyConnection, fresh: Path, staging: Path, units: list[UnitRecord], table: str, stays: str | None
+    con: duckdb.DuckDBPyConnection,
+    fresh: Path,
+    staging: Path,
+    units: list[UnitRecord],
+    stays: Mapping[str, str],
+    table: str,
 ) -> list[Shard]:
     rows = merged(staged_files(staging, units, table), table)
-    if stays:
-        rows = _staying(con, rows, table, stays)
+    if table in stays:
+        rows = _staying(con, rows, table, stays[table])
     return write_stream(fresh, table, unique(rows, KEYS[table]))
 
 

@@ -5,40 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
-
-from geovec_data.leaks import gate
 from geovec_data.leaks.drop import REWRITTEN
-from geovec_data.leaks.options import LeakOptions, Rule
-from geovec_data.store.journal import UnitRecord
+from geovec_data.leaks.gate import Gate, Verdict
+from geovec_data.leaks.options import Rule
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import staged_files, stream, view
+from geovec_data.store.sql import stream, view
 from geovec_data.store.writer import write_stream
 
 _ORDER = "rule, held_out, split, train, detail"
 
 
-def write_leaks(
-    con: duckdb.DuckDBPyConnection,
-    fresh: Path,
-    staging: Path,
-    units: list[UnitRecord],
-    options: LeakOptions,
-    known: Mapping[str, tuple[Rule, ...]],
-    threads: int,
-) -> tuple[gate.Verdict, list[Shard]]:
-    """Run the leak gate; returns its verdict and the shards of `leaks` (and of the split tables, where it drops).
+def write_leaks(gate: Gate, fresh: Path, known: Mapping[str, tuple[Rule, ...]]) -> tuple[Verdict, list[Shard]]:
+    """Let the leak gate judge; returns its verdict and the shards of `leaks` (and of the split tables, where it drops).
 
     Args:
-        con: the connection, with views of all tables.
+        gate: the gate; its connection has views of all tables.
         fresh: folder to write into.
-        staging: folder of the staged units.
-        units: finished units.
-        options: policies and thresholds.
         known: corpus → rules by which its split is known to leak.
-        threads: threads.
     """
-    verdict = gate.check(con, staged_files(staging, units, "thumbs"), options, known, threads)
+    con = gate.con
+    verdict = gate.check(known)
     shards = write_stream(fresh, "leaks", stream(con, f"SELECT * FROM leaks ORDER BY {_ORDER}", "leaks"))
     if verdict.dropped:
         for table, sql in REWRITTEN.items():

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pytest
 
 from geovec_data.build.rows import wkb_polygon
-from geovec_data.leaks import gate
 from geovec_data.leaks.drop import REWRITTEN
-from geovec_data.leaks.gate import Verdict
+from geovec_data.leaks.gate import Gate, Verdict
 from geovec_data.leaks.options import LeakOptions, Policy, Rule
 from geovec_data.leaks.words import leak_words
 from geovec_data.schema import arrow_schema
@@ -46,7 +45,7 @@ class Tables:
             schema = pa.schema([f.with_nullable(True) for f in arrow_schema(table)])
             con.register(f"_{table}", pa.Table.from_pylist(rows, schema=schema))
             con.execute(f"CREATE TABLE {table} AS SELECT DISTINCT * FROM _{table}")
-        return Checked(con, gate.check(con, (), LeakOptions(**options), known or {}, 1))
+        return Checked(con, Gate(con, (), LeakOptions(**options), 1).check(known or {}))
 
 
 @dataclass
