@@ -51,7 +51,7 @@ def window_hashes(thumbs: Floats) -> Hashes:
     # a byte holds the signs of one row of a window's coefficients: an eighth of what there is to gather
     signs = np.packbits(positive).reshape(len(thumbs), len(lines), HASHED, len(lines))
     taken = signs[:, pairs[:, 0], :, pairs[:, 1]]
-    hashes = _PLACED[0][taken[..., 0]]
+    hashes: Hashes = _PLACED[0][taken[..., 0]]
     for row in range(1, HASHED):
         hashes |= _PLACED[row][taken[..., row]]
     return hashes

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,15 @@ from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.leak_shards import write_leaks
 from geovec_data.store.manifest import Shard
+from geovec_data.store.memory import give_back, one_arena
 from geovec_data.store.merge import KEYS, merged, sorted_rows, unique
 from geovec_data.store.sql import quoted, staged, staged_files, stream, view
 from geovec_data.store.writer import write_stream
 
 MEMORY_LIMIT = "256MB"
 SPILL_LIMIT = "64GB"
+KEPT = "1MB"  # of what DuckDB freed; it would keep 128 MB
+ROWS_PER_THREAD = 1 << 20  # of examples; a thread that has fewer costs buffers and saves no time
 _SPLIT_BY = ("regions", "examples")  # what is merged first: the split needs it, and the leak gate the split
 
 
@@ -77,16 +79,19 @@ def finalize(
         dedup: whose copy of an image stays, and whether repeated queries are joined.
         leak_options: policies and thresholds of the leak gate.
         known: corpus → rules by which its split is known to leak.
-        threads: DuckDB threads; the result does not depend on it.
+        threads: threads; the result does not depend on it.
     """
     fresh = out / ".next"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     spill = out / ".spill"
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep what was freed: up to 30 MB here
+    one_arena()
     con = duckdb.connect(":memory:")
     try:
-        con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={threads}; SET preserve_insertion_order=false")
+        con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={_joiners(units, threads)}")
+        con.execute("SET preserve_insertion_order=false")
+        con.execute(f"SET allocator_flush_threshold='{KEPT}'; SET allocator_bulk_deallocation_flush_threshold='{KEPT}'")
         con.execute(
             "SET enable_progress_bar=false; SET enable_external_file_cache=false"
         )  # files that were just written are in the page cache
@@ -98,13 +103,14 @@ def finalize(
         stays = rows_that_stay(con, staging, units, near.gone)
         disk = _Flusher(fresh)
         shards += disk.add(write_images(fresh, staging, units, copies))
-        tables = {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, _SPLIT_BY, threads)}
+        tables = {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, _SPLIT_BY)}
         for table, of in (("images", shards), *tables.items()):
             view(con, fresh, of, table)
         split = disk.add(write_splits(con, fresh, options))
+        give_back()
         gate = Gate(con, staged_files(staging, units, "thumbs"), leak_options, threads)  # searches while others merge
         rest = [t for t in KEYS if t not in _SPLIT_BY]
-        tables |= {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, rest, threads)}
+        tables |= {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, rest)}
         tables["rejects"] = disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
         for table in (*rest, "rejects"):
             view(con, fresh, tables[table], table)
@@ -122,6 +128,11 @@ def finalize(
         con.close()
         shutil.rmtree(spill, ignore_errors=True)
     return Finished(tuple(shards), counts, verdict.rules, verdict.fault)
+
+
+def _joiners(units: list[UnitRecord], threads: int) -> int:
+    """Return how many of the threads DuckDB gets."""
+    return min(threads, 1 + sum(u.files["examples"][0] for u in units) // ROWS_PER_THREAD)
 
 
 def swap_in(out: Path, tables: tuple[str, ...]) -> None:
@@ -170,26 +181,14 @@ def _merged_tables(
     units: list[UnitRecord],
     stays: Mapping[str, str],
     tables: Sequence[str],
-    threads: int,
 ) -> Iterator[tuple[str, list[Shard]]]:
-    """Merge tables, side by side where DuckDB is not asked which rows stay; yields each with its shards, in order."""
-    with ThreadPoolExecutor(1 if stays else threads) as pool:
-        merge = partial(_merge, con, fresh, staging, units, stays)
-        yield from zip(tables, pool.map(merge, tables), strict=True)
-
-
-def _merge(
-    con: duckdb.DuckDBPyConnection,
-    fresh: Path,
-    staging: Path,
-    units: list[UnitRecord],
-    stays: Mapping[str, str],
-    table: str,
-) -> list[Shard]:
-    rows = merged(staged_files(staging, units, table), table)
-    if table in stays:
-        rows = _staying(con, rows, table, stays[table])
-    return write_stream(fresh, table, unique(rows, KEYS[table]))
+    """Merge tables; yields each with its shards."""
+    for table in tables:
+        rows = merged(staged_files(staging, units, table), table)
+        if table in stays:
+            rows = _staying(con, rows, table, stays[table])
+        yield table, write_stream(fresh, table, unique(rows, KEYS[table]))
+        give_back()
 
 
 def _staying(
