@@ -20,7 +20,7 @@ from geovec_data.phash import SIDE
 BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""
 LEFT, RIGHT = 1, 2  # the two sides of a split, as bits
-CHUNK = 32  # images at a time: some 5 MB of products and their signs
+CHUNK = 16  # images at a time: some 3 MB of products and their signs
 # the signs of one row of coefficients, a byte, where they stand in a hash: (HASHED, 256)
 _BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(bool)
 _PLACED = pack(np.stack([np.pad(_BYTES, ((0, 0), (HASHED * u, HASHED * (HASHED - 1 - u)))) for u in range(HASHED)]))
