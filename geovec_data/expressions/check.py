@@ -57,8 +57,8 @@ class Checker:
     def matches(self, expression: Expression) -> Matches:
         """Evaluate an expression; nothing matches when a thing that it presupposes is not so.
 
-        What counts ("the only", "of the two", "the third") or compares with all others presupposes that all of the
-        category are labelled; but one that nobody labelled is seldom the largest.
+        What counts ("the only", "of the two", "the third", or "the tree" and no more) or compares with all others
+        presupposes that all of the category are labelled; but one that nobody labelled is seldom the largest.
         """
         anchor = None
         if expression.anchor is not None:
@@ -168,7 +168,8 @@ class Checker:
 
 def _needs_all(e: Expression) -> bool:
     ranked = e.rank is not None and (e.rank.n > 1 or e.rank.kind != "largest")
-    return e.count is not None or e.nearest or ranked
+    bare = not any((e.colour, e.size, e.attributes, e.place, e.edge, e.anchor, e.rank))
+    return e.count is not None or e.nearest or ranked or bare
 
 
 _AXES = {"leftmost": (0, 1), "rightmost": (0, -1), "topmost": (1, 1), "bottommost": (1, -1)}

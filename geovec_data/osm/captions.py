@@ -108,7 +108,8 @@ def amount(survey: Survey, noun: str, things: Sequence[Thing]) -> str:
         return f"{number(exact)} or {number(seen)} {many}"
     if exact is not None and exact > _EXACT and seen <= _FEW_CUT * exact:
         return f"about {_rounded(exact)} {many}"
-    vague = "a few" if seen < 4 else "several" if seen < 10 else "many"
+    clear = sum(t.certain for t in things)  # nobody counts rims at the edge
+    vague = "a few" if clear < 4 else "several" if clear < 10 else "many"
     return f"{vague} {many}"
 
 

@@ -42,6 +42,12 @@ _COUNT_CUT = (
     "how many {many} are there, counting those of which at least half is shown?",
 )
 _COMPARISON = ("are there more {these} than {those}?", "is the number of {these} larger than the number of {those}?")
+_HALVES = (
+    "are there more {many} in the {here} half of the image than in the {there} half?",
+    "does the {here} half of the image hold more {many} than the {there} half?",
+)
+_SIDES = (("left", "right"), ("upper", "lower"))
+_MIDDLE = 0.05  # of the image's side: what is so near to its middle may lie in either half
 _AREA = ("what area do the {many} cover?", "how much ground is covered by {many}?")
 
 
@@ -60,6 +66,7 @@ def questions_of(survey: Survey, rng: random.Random) -> tuple[Question, ...]:
     out += [_presence(noun, "no", rng) for noun in no]
     out += [_count(survey, noun, counts[noun], rng) for noun in rng.sample(sorted(counts), min(PER_KIND, len(counts)))]
     out += _comparisons({**counts, **dict.fromkeys(no, 0)}, rng)
+    out += list(_halves(survey, sorted(counts), rng))[:1]
     out += list(_areas(survey, sorted(counts), rng))[:PER_KIND]
     return tuple(out)
 
@@ -121,6 +128,24 @@ def _comparisons(counts: dict[str, int], rng: random.Random) -> Iterator[Questio
         text = _ask(rng.choice(_COMPARISON), these=plural_of(first), those=plural_of(second))
         answer = "yes" if counts[first] > counts[second] else "no"
         yield Question(text=text, answers=(answer,), kind="comparison", choices=YES_NO)
+
+
+def _halves(survey: Survey, nouns: list[str], rng: random.Random) -> Iterator[Question]:
+    """Compare two halves of the image; what lies between them, or is cut off, may be counted in either."""
+    cases = [(noun, axis) for noun in nouns for axis in (0, 1)]
+    for noun, axis in rng.sample(cases, len(cases)):
+        surely, at_most = [0, 0], [0, 0]
+        for thing in survey.named(noun):
+            at = (thing.box[axis] + thing.box[axis + 2]) / 2 / (survey.width, survey.height)[axis] - 0.5
+            for half, inside in enumerate((-at, at)):
+                surely[half] += thing.counts and inside >= _MIDDLE
+                at_most[half] += thing.sure and inside > -_MIDDLE
+        for more, less in ((0, 1), (1, 0)):
+            if surely[more] > at_most[less] and _clear(surely[more], at_most[less]):
+                here, there = rng.sample(_SIDES[axis], 2)
+                text = _ask(rng.choice(_HALVES), many=plural_of(noun), here=here, there=there)
+                answer = "yes" if here == _SIDES[axis][more] else "no"
+                yield Question(text=text, answers=(answer,), kind="comparison", choices=YES_NO)
 
 
 def _clear(a: int, b: int) -> bool:

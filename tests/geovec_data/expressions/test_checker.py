@@ -5,6 +5,7 @@ import pytest
 from geovec_data.expressions.check import Checker
 from geovec_data.expressions.emit import predicates
 from geovec_data.expressions.parse import Lexicon, parse
+from geovec_data.expressions.truth import Beyond
 from tests.fixtures.drawn import ORCHARD, H, W, a_scene, only, tree
 from tests.fixtures.referee import Referee
 
@@ -109,3 +110,23 @@ def test_a_noun_that_begins_like_an_adjective_stays_a_noun() -> None:
     )
     assert only(scene, "the large vehicle") == 0
     assert only(scene, "the big vehicle") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "needs_all"),
+    [
+        ("the building", True),
+        ("the only building", True),
+        ("the building in the middle right", False),
+        ("the largest tree", False),
+        ("the smallest tree", True),
+    ],
+)
+def test_what_presupposes_that_all_are_labelled(text: str, needs_all: bool) -> None:
+    expression = parse(text, Lexicon.of(ORCHARD.regions))
+    assert expression is not None
+    unsure = predicates(ORCHARD, None, Beyond(whole=frozenset()))
+    assert (Checker(unsure).only(expression) is None) is needs_all
+    assert (
+        Checker(predicates(ORCHARD, None, Beyond(whole=frozenset({"tree", "building"})))).only(expression) is not None
+    )

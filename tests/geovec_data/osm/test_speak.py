@@ -117,6 +117,21 @@ def test_no_number_where_the_image_is_much_sparser_than_its_surroundings() -> No
     assert "two houses" not in " ".join(captions_of(found, random.Random(0)))
 
 
+def test_halves_are_compared_where_one_holds_clearly_more() -> None:
+    left = [thing("building=house", (5, 20 * i, 15, 20 * i + 10)) for i in range(6)]
+    right = thing("building=house", (150, 10, 160, 20))
+    between = thing("building=house", (94, 10, 104, 20))
+    asked = {text: a for text, a in answers(survey(*left, right, complete=KNOWN))["comparison"] if "half" in text}
+    assert asked
+    for text, answer in asked.items():
+        place = min(("left", "right", "upper", "lower"), key=lambda side: text.find(side) if side in text else 999)
+        assert place not in ("lower", "upper") or answer == (("yes",) if place == "upper" else ("no",)), text
+        assert place not in ("left", "right") or answer == (("yes",) if place == "left" else ("no",)), text
+    even = survey(*left[:3], right, between, complete=KNOWN)
+    found = answers(even).get("comparison", [])
+    assert not any("left half" in text for text, _ in found), "one between the halves may be counted in either"
+
+
 def test_a_number_is_rounded_where_some_are_cut_off() -> None:
     cut = thing("building=house", (0, 190, 10, 200), visible=0.3)
 
@@ -124,7 +139,7 @@ def test_a_number_is_rounded_where_some_are_cut_off() -> None:
         houses = [thing("building=house", (10 * i, 10, 10 * i + 9, 20)) for i in range(count)]
         return amount(survey(*houses, *[cut] * cuts, complete=KNOWN), "house", [*houses, *[cut] * cuts])
 
-    assert (said(8, 0), said(8, 1), said(8, 2)) == ("eight houses", "eight or nine houses", "many houses")
+    assert (said(8, 0), said(8, 1), said(8, 2)) == ("eight houses", "eight or nine houses", "several houses")
     assert (said(18, 0), said(18, 4), said(18, 9)) == ("about 20 houses", "about 20 houses", "many houses")
 
 
