@@ -165,7 +165,7 @@ def _neighbours(thing: Thing, survey: Survey) -> list[str]:
     gaps = [t.outline.distance(thing.outline) * survey.gsd for t in others]
     out = []
     if sum(g <= _TOUCH for g in gaps) == 1:
-        out.append("built against another one")
+        out.append("built against another building")
     elif any(g <= _TOUCH for g in gaps):
         out.append("built against its neighbours")
     if sum(g <= _CROWD_REACH for g in gaps) >= _CROWD:
