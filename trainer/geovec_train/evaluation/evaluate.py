@@ -101,6 +101,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
     for task in sorted(set(config.tasks or dataset.manifest.tasks) - having):
         meta = dataset.manifest.tasks[task].meta_task
         rows.append(absent_row(task, meta, None, f"no examples in split {split}"))
+    means = macro(rows)
     scores = {
         "dataset": dataset.path.resolve().name,
         "dataset_fingerprint": dataset.manifest.fingerprint,
@@ -113,9 +114,9 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "blind": config.blind,
         "bootstrap": config.bootstrap,
         "seed": config.seed,
-        "notes": [*dataset.manifest.notes, *_caveats(rows, config)],
+        "notes": [*dataset.manifest.notes, *_caveats(rows, means, config)],
         "tasks": rows,
-        "macro": macro(rows),
+        "macro": means,
     }
     _write(out, scores, asked, scorer)
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
@@ -143,11 +144,13 @@ def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[st
     return of(pool.queries), of(pool.items)
 
 
-def _caveats(rows: list[dict[str, Any]], config: EvalConfig) -> list[str]:
+def _caveats(rows: list[dict[str, Any]], means: dict[str, Any], config: EvalConfig) -> list[str]:
     """Say where an interval or a figure means less than it seems to."""
     notes = []
     if not any(r["metrics"] for r in rows):
         notes.append("Nothing was scored: no task of this split is one that the encoder can take.")
+    elif means["missing"]:
+        notes.append(f"The mean of all is one without {', '.join(means['missing'])}: nothing of them was scored.")
     if config.blind:
         notes.append(f"Blind: scored with the {config.blind} taken away, from the queries where they have one.")
     if config.truth == "own":

@@ -34,19 +34,23 @@ def pool_words(row: dict[str, Any]) -> str:
 
 
 def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
-    """Yield label, pool, queries and metrics of a row, then of each of its kinds."""
+    """Yield label, pool, queries and metrics of a row, then of each of its kinds and corpora."""
     label = f"· {row['subset']}" if row.get("subset") else row["task"]
     yield label, pool_words(row), row["queries"], row["metrics"]
-    for what, parts in (("kind", row.get("kinds", {})), ("corpus", row.get("corpora", {}))):
+    for what, parts in (("kind", row.get("kinds", {})), (row["scope"], row.get("corpora", {}))):
         for name, part in parts.items():
             yield f"· {name}", f"{part['pool']:,} of the {what}", part["queries"], part["metrics"]
 
 
-def _of_all(scores: dict[str, Any]) -> str:
-    """Name the macro average and what it is the mean of."""
-    missing = scores["macro"]["missing"]
-    without = f", without {', '.join(missing)}" if missing else ""
-    return f"mean of {len(scores['macro']['meta_tasks'])} meta-tasks{without}"
+def _means(scores: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield label, words and metrics of the mean of each meta-task, then of all."""
+    whole = scores["macro"]
+    for name, meta in whole["meta_tasks"].items():
+        if len(meta["tasks"]) > 1:
+            yield name, f"mean of {len(meta['tasks'])} tasks", meta["metrics"]
+    if whole["metrics"]:
+        count = len(whole["meta_tasks"])
+        yield "all", f"mean of {count} meta-task{'' if count == 1 else 's'}", whole["metrics"]
 
 
 def geo_lines(scores: dict[str, Any]) -> Iterator[str]:
@@ -79,9 +83,9 @@ def markdown(scores: dict[str, Any]) -> str:
         for label, pool, queries, metrics in _lines(row):
             cells = " | ".join(_cell(metrics[m]) for m in METRICS)
             lines.append(f"| {_escape(label)} | {pool} | {queries:,} | {cells} |")
-    if scores["macro"]["metrics"]:
-        cells = " | ".join(_cell(scores["macro"]["metrics"][m]) for m in METRICS)
-        lines.append(f"| **all** | {_of_all(scores)} | | {cells} |")
+    for label, words, metrics in _means(scores):
+        cells = " | ".join(_cell(metrics[m]) for m in METRICS)
+        lines.append(f"| **{label}** | {words} | | {cells} |")
     lines += ["", *(f"- {line}" for line in geo_lines(scores))]
     lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
     return "\n".join(lines)
@@ -93,23 +97,31 @@ def _escape(text: str) -> str:
 
 def human(scores: dict[str, Any]) -> list[str]:
     """Return the lines a terminal shows: percent, chance in parentheses."""
-    lines = [
-        f"{scores['model']} on {scores['dataset']}: {scores['split_note']}",
-        f"{'task':<22}{'pool':<40}{'queries':>8}" + "".join(f"{m:>14}" for m in METRICS),
-    ]
+
+    def cells(metrics: dict[str, Any]) -> Iterator[str]:
+        return (f"{_percent(metrics[m]['value'])} ({_percent(metrics[m]['chance'])})" for m in METRICS)
+
+    rows: list[tuple[str, ...]] = [("task", "pool", "queries", *METRICS)]
     for row in scores["tasks"]:
         if "na" in row:
-            lines.append(f"{row['task']:<22}n/a: {row['na']}")
+            rows.append((row["task"], f"n/a: {row['na']}"))
             continue
-        for label, pool, queries, metrics in _lines(row):
-            cells = (f"{_percent(metrics[m]['value'])} ({_percent(metrics[m]['chance'])})" for m in METRICS)
-            lines.append(f"{label:<22}{pool:<40}{queries:>8,}" + "".join(f"{c:>14}" for c in cells))
-    if scores["macro"]["metrics"]:
-        cells = (f"{_percent(v['value'])} ({_percent(v['chance'])})" for v in scores["macro"]["metrics"].values())
-        lines.append(f"{'all':<22}{_of_all(scores):<48}" + "".join(f"{c:>14}" for c in cells))
+        rows += [(label, pool, f"{queries:,}", *cells(metrics)) for label, pool, queries, metrics in _lines(row)]
+    rows += [(label, words, "", *cells(metrics)) for label, words, metrics in _means(scores)]
     return [
-        *lines,
+        f"{scores['model']} on {scores['dataset']}: {scores['split_note']}",
+        *_laid_out(rows),
         *geo_lines(scores),
         "percent (chance); intervals are in scores.json and scores.md",
         *(f"note: {n}" for n in scores["notes"]),
     ]
+
+
+def _laid_out(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows in columns, words to the left and figures to the right; a short row's last word may run on."""
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    first = max(len(row[0]) for row in rows)
+    second, *others = (max(len(row[i]) for row in whole) for i in range(1, len(rows[0])))
+    for row in rows:
+        figures = (f"  {c:>{w}}" for c, w in zip(row[2:], others, strict=False))
+        yield f"{row[0]:<{first}}  {row[1]:<{second}}{''.join(figures)}".rstrip()

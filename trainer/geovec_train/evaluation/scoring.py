@@ -51,7 +51,8 @@ class Scorer:
         """
         side = side_of(self._blind, *kinds) if self._blind else None
         if why := self._cannot(kinds, side):
-            yield absent_row(pool.task, pool.meta_task, pool.scope, why)
+            if not pool.subset:
+                yield absent_row(pool.task, pool.meta_task, pool.scope, why)
             return
         view = without(self._blind) if self._blind else None
         instruction = self._dataset.instruction(f"{pool.task}/0")
