@@ -20,7 +20,7 @@ from geovec_data.osm.labels.row import bounds_in, row_feature
 _RECORD = re.compile(r"^([nwr])(\d+)(?:@(\d+))?$")
 _KINDS = {"n": "node", "w": "way", "r": "relation"}
 _ROWS = 4096
-_BUFFER = 2**20  # bytes of a column chunk in memory at once; without it, all of it
+_BUFFER = 2**20  # bytes of a column chunk in memory at once; without it, or with pre_buffer, all of it
 
 
 def read_geoparquet(path: Path, tally: Tally, within: Bounds | None = None) -> Iterator[Feature]:
@@ -34,7 +34,7 @@ def read_geoparquet(path: Path, tally: Tally, within: Bounds | None = None) -> I
     import shapely
 
     try:
-        with pq.ParquetFile(path, buffer_size=_BUFFER) as file:
+        with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
             column, crs, covering = _geometry(path, file.schema_arrow)
             groups = _groups(file.metadata, covering, None if within is None else bounds_in(within, crs, str(path)))
             overture = {"sources", "bbox", "version"} <= set(file.schema_arrow.names)
