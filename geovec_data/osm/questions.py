@@ -30,6 +30,7 @@ _NEAR = 0.1  # an area so near to the end of its range may as well lie in the ne
 _LEAD = 1.25  # one kind is said to be more than another only by so much, and by two
 _LEAST_ZONE = 0.2  # share of the image from which a zone is said to be there
 _NO_NUMBER = VAGUE | {"road"}  # nobody can say where one ends and the next begins
+_LOOSE = frozenset({"service road"})  # the aisle of a car park is one, and nobody says that he sees a road
 _NOT_SEEN = frozenset({"vegetation", "path"})  # that there is some goes without saying
 
 _PRESENCE = (
@@ -76,7 +77,7 @@ def there(survey: Survey) -> set[str]:
     out: set[str] = set()
     for thing in survey.things:
         if thing.certain and (not thing.entry.zone or thing.share >= _LEAST_ZONE):
-            out.update(thing.entry.label)
+            out.update(thing.entry.label[:1] if thing.entry.name in _LOOSE else thing.entry.label)
     return out - _NOT_SEEN
 
 

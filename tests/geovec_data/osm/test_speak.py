@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from geovec_data.osm.captions import amount, captions_of
-from geovec_data.osm.questions import questions_of
+from geovec_data.osm.questions import absent, questions_of, there
 from geovec_data.osm.speak import speak
 from geovec_data.osm.stated import nouns_of
 from geovec_data.osm.survey import Survey, Thing
@@ -106,6 +106,13 @@ def test_a_scene_says_the_same_each_time_and_marks_it_as_made() -> None:
     bare = speak(scene, expressions=False, captions=False, questions=False)
     assert (bare.captions, bare.questions, bare.synthetic) == ((), (), ())
     assert speak(Scene(key="a", corpus="c", path="a"), expressions=True, captions=True, questions=True).captions == ()
+
+
+def test_the_aisle_of_a_car_park_is_not_asked_for_as_a_road() -> None:
+    aisle = replace(thing("highway=service", (0, 90, 200, 100)), form="line")
+    found = survey(aisle, complete={"road": 0.9, "service road": 0.9})
+    assert there(found) == {"service road"}
+    assert "road" not in absent(found)
 
 
 def test_no_number_where_the_image_is_much_sparser_than_its_surroundings() -> None:
