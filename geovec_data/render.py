@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from geovec_data.geometry.boxes import BoxCodec, box_codec
+from geovec_data.geometry.box_codecs import BoxCodec, box_codec
 from geovec_data.geometry.geo import CoordinateCodec, coordinate_codec
 from geovec_data.records import Segments
 from geovec_data.untrusted import images

@@ -35,6 +35,10 @@ class ExportConfig(BaseModel):
     )
     scores: bool = Field(False, description="sentence-transformers: the encoder's scores as labels instead of 1 and 0")
     instruction: bool = Field(True, description="put the task's canonical instruction before each query")
-    box_codec: str = Field("qwen2vl", description="how boxes become text: qwen2vl, pixels, normalized[:digits]")
+    box_codec: str = Field(
+        "qwen2vl",
+        description="how boxes become text: qwen2vl, qwen2_5vl[:fewest-most pixels], qwen3vl, pixels or"
+        " normalized[:digits]",
+    )
     coordinate_codec: str = Field("lat_lon", description="how coordinates become text, as geovec-train's")
     rows_per_shard: int = Field(2000, ge=1, description="rows of a shard")

@@ -72,7 +72,8 @@ class MineConfig(BaseModel):
     search: SearchConfig = Field(default_factory=SearchConfig, description="how nearest candidates are found")
     box_codec: str | None = Field(
         None,
-        description="how boxes are written: qwen2vl, pixels, normalized; null: as the encoder was trained, or qwen2vl",
+        description="how boxes are written: qwen2vl, qwen2_5vl, qwen3vl, pixels, normalized; null: as the encoder was"
+        " trained, or as its family writes them",
     )
     coordinate_codec: str | None = Field(
         None, description="how coordinates are written; null: as the encoder was trained, or lat_lon"

@@ -19,7 +19,7 @@ from geovec_data.export.config import ExportConfig
 from geovec_data.export.export import run
 from geovec_data.export.flat import Side
 from geovec_data.export.rows import Row, Span
-from geovec_data.geometry.boxes import box_codec
+from geovec_data.geometry.box_codecs import box_codec
 from geovec_data.options import load
 from tests.fixtures.dataset import build
 from tests.fixtures.jobs import mined
