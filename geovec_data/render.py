@@ -6,6 +6,7 @@ sentence-transformers takes for every vision-language model; text-only encoders 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from geovec_data.geometry.geo import CoordinateCodec, coordinate_codec
 from geovec_data.records import Segments
 from geovec_data.untrusted import images
 
+_CONTROL = re.compile(r"<\|(\w+)\|>")
 MAX_PIXELS = 2**28  # the checks' own limit; a dataset holds nothing larger unless its recipe raised it
 
 ImageBytes = Callable[[str], bytes]
@@ -51,7 +53,11 @@ class Codecs:
 
 
 def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: ImageSize) -> list[tuple[str, str]]:
-    """Render to ``("text", text)`` and ``("image", image id)`` parts, in order; the instruction comes first."""
+    """Render to ``("text", text)`` and ``("image", image id)`` parts, in order; the instruction comes first.
+
+    What looks like a control token (``<|im_end|>``) in a text of the item loses its bars: no caption ends a turn or
+    adds an image.
+    """
     out: list[tuple[str, str]] = []
     if instruction:
         out.append(("text", instruction))
@@ -62,7 +68,7 @@ def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: 
             image = s.image
             out.append(("image", image))
         elif s.kind == "text":
-            out.append(("text", s.text or ""))
+            out.append(("text", _CONTROL.sub(r"<\1>", s.text or "")))
         elif s.kind == "box":
             if image is None or s.box is None:
                 raise ValueError("a box segment needs an image segment before it")
@@ -75,11 +81,18 @@ def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: 
 
 
 def to_message(rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> list[dict[str, Any]]:
-    """Make a one-turn chat message of rendered parts; `image` gives what the model takes for an image id."""
-    content = [
-        {"type": "image", "image": image(value)} if kind == "image" else {"type": "text", "text": value}
-        for kind, value in rendered
-    ]
+    """Make a one-turn chat message of rendered parts; `image` gives what the model takes for an image id.
+
+    Texts that follow one another become one with a blank between, as most chat templates put none.
+    """
+    content: list[dict[str, Any]] = []
+    for kind, value in rendered:
+        if kind == "image":
+            content.append({"type": "image", "image": image(value)})
+        elif content and content[-1]["type"] == "text":
+            content[-1]["text"] += f" {value.strip()}"
+        else:
+            content.append({"type": "text", "text": value.strip()})
     return [{"role": "user", "content": content}]
 
 

@@ -18,6 +18,7 @@ from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.cache import FOLDER, Key, Role, write_aside
 from geovec_data.mining.copies import Copies
 from geovec_data.mining.model_folder import first_line
+from geovec_data.model_codecs import chosen, own_codecs
 from geovec_data.progress import say
 from geovec_data.render import Codecs, to_message, to_text
 
@@ -33,7 +34,7 @@ class Card:
         fingerprint: sha256 over the names and contents of its files.
         modalities: what its input module takes: ``text``, ``image``, ``message``, …
         dimension: length of its vectors.
-        box_codec: the one it was trained with, where its config.json says so.
+        box_codec: its own (`geovec_data.model_codecs`), where it has one.
         coordinate_codec: likewise.
         roles: whether it can embed the same words differently as a query and as a target.
     """
@@ -61,8 +62,10 @@ class Card:
         return kinds == {"image"} or ("image" not in kinds and "text" in self.modalities)
 
     def codecs(self, box: str | None, coordinate: str | None) -> Codecs:
-        """Return the codecs asked for, else those it was trained with, else Qwen2-VL's grid and ``lat_lon``."""
-        return Codecs.named(box or self.box_codec or "qwen2vl", coordinate or self.coordinate_codec or "lat_lon")
+        """Return the codecs asked for, else its own, else Qwen2-VL's grid and ``lat_lon``."""
+        return Codecs.named(
+            chosen(box, self.box_codec, "qwen2vl"), chosen(coordinate, self.coordinate_codec, "lat_lon")
+        )
 
     def key(self, role: Role, instruction: str | None, codecs: Codecs) -> Key:
         """Return what a vector of this encoder depends on, besides the item.
@@ -191,15 +194,15 @@ def _quiet() -> Iterator[None]:
 
 def describe(model: Any, name: str, mark: str) -> Card:
     """Make the card of a loaded model."""
-    saved = getattr(getattr(model[0], "config", None), "geovec", None) or {}
+    box, coordinate = own_codecs(model)
     # a model lists a pair of modalities as a tuple; items need the single ones and "message"
     return Card(
         name,
         mark,
         tuple(m for m in model.modalities if isinstance(m, str)),
         int(model.get_embedding_dimension()),
-        box_codec=saved.get("box_codec"),
-        coordinate_codec=saved.get("coordinate_codec"),
+        box_codec=box,
+        coordinate_codec=coordinate,
         roles=_roles(model),
     )
 

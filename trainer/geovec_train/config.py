@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from geovec_train.batches.places import Order
 from geovec_train.losses.mask_options import MaskOptions
+from geovec_train.models.lora_options import LoraOptions
 from geovec_train.models.presets import TINY, presets_text
 from geovec_train.training.mine_options import MineOptions, interval
 
@@ -20,7 +21,16 @@ class TrainConfig(BaseModel):
 
     dataset: Path = Field(description="dataset directory (see geovec-data build)")
     out: Path = Field(description="folder of the run: the trained model, its log and its checkpoints")
-    model: str = Field(TINY, description=f"{presets_text()}; or the folder of a saved encoder")
+    model: str = Field(
+        TINY,
+        description=f"{presets_text()}; or any SentenceTransformer or Qwen-VL checkpoint, by folder or hub name. A"
+        " Qwen-VL is trained with lora.rank=16 lr=5e-5 weight_decay=0 temperature=0.02 learn_temperature=false"
+        " gradient_checkpointing=true max_visual_tokens=1280, and on a GPU precision=bf16, where nothing else is said",
+    )
+    lora: LoraOptions = Field(default_factory=LoraOptions, description="adapters in place of all weights")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations twice and keep few: less memory, equal gradients"
+    )
     tasks: tuple[str, ...] | None = Field(None, description="tasks to train; null: all of the train split")
     weights: dict[str, float] | None = Field(
         None, description="task: share of the steps, e.g. {text_to_image: 2}; null: square root of its examples"
@@ -84,6 +94,11 @@ class TrainConfig(BaseModel):
         description="images get about side × side pixels; multiple of 28 (mini: 32); null: the model's,"
         " tiny: 112, mini: 128",
     )
+    max_visual_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="the most visual tokens of an image: larger images are shrunk, aspect kept; null: the model's own",
+    )
     augment: bool = Field(True, description="turn and mirror images where no box or word of direction forbids it")
     augment_regions: bool = Field(
         False,
@@ -140,6 +155,8 @@ class TrainConfig(BaseModel):
             raise ValueError("mine.… says how negatives are mined anew: say when, too, e.g. mine_every=1epoch")
         if self.patience and not self.dev_every and self.mine_every is None:
             raise ValueError(f"patience={self.patience} counts scorings of the val split: give dev_every, e.g. 100")
+        if self.side is not None and self.max_visual_tokens is not None:
+            raise ValueError("side and max_visual_tokens both say how large images are: give one of them")
         if self.mini_batch_tokens and self.mini_batch:
             raise ValueError("mini_batch and mini_batch_tokens both say how large mini-batches are: give one of them")
         if self.per_image and self.places != "any":

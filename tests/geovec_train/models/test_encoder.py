@@ -20,7 +20,7 @@ from sentence_transformers.base.modules.transformer import Transformer
 
 from geovec_data.errors import UserError
 from geovec_train.models.encoder import InterleavedEncoder
-from geovec_train.models.load import codecs_of, encode_items, load, save_model
+from geovec_train.models.load import codecs_of, load, save_model
 from geovec_train.models.tiny import build_tiny
 
 TEXTS = ["a pier beside a beach", "many planes on the apron", "two storage tanks near a road", "find it:"]
@@ -121,7 +121,8 @@ def test_plain_inputs_equal_their_messages(fast: SentenceTransformer) -> None:
 
 def test_order_of_the_parts_matters(fast: SentenceTransformer) -> None:
     a, b = picture(0), picture(1)
-    vectors = encode_items(fast, [[a, "pier"], ["pier", a], [a, "pier", b], [b, "pier", a], [a, b, "pier"]])
+    items = [[a, "pier"], ["pier", a], [a, "pier", b], [b, "pier", a], [a, b, "pier"]]
+    vectors = embed(fast, [message(*item) for item in items])
     distance = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1)
     assert distance[~np.eye(5, dtype=bool)].min() > 1e-2
 

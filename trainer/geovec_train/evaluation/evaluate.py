@@ -18,6 +18,7 @@ from geovec_train.evaluation.score_row import absent_row
 from geovec_train.evaluation.scoreboard import human, json_text, markdown
 from geovec_train.evaluation.scoring import Scorer
 from geovec_train.evaluation.unseen import without_seen_captions
+from geovec_train.model_card import note_scores
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,6 +120,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "macro": means,
     }
     _write(out, scores, asked, scorer)
+    if out.parent.name == "eval":
+        note_scores(out.parent.parent)
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
 
 

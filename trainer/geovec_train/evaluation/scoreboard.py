@@ -73,6 +73,16 @@ def markdown(scores: dict[str, Any]) -> str:
         "",
         f"{_escape(scores['split_note'])}. Percent; 95 % bootstrap interval in brackets; chance in parentheses.",
         "",
+        table(scores),
+        *(f"- {line}" for line in geo_lines(scores)),
+    ]
+    lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
+    return "\n".join(lines)
+
+
+def table(scores: dict[str, Any]) -> str:
+    """Return the Markdown table of the scores; it ends with an empty line."""
+    lines = [
         f"| task | pool | queries | {' | '.join(METRICS)} |",
         f"|---|---|---:|{'---:|' * len(METRICS)}",
     ]
@@ -86,9 +96,7 @@ def markdown(scores: dict[str, Any]) -> str:
     for label, words, metrics in _means(scores):
         cells = " | ".join(_cell(metrics[m]) for m in METRICS)
         lines.append(f"| **{label}** | {words} | | {cells} |")
-    lines += ["", *(f"- {line}" for line in geo_lines(scores))]
-    lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
 
 
 def _escape(text: str) -> str:

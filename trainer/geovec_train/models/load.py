@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geovec_data.errors import UserError
+from geovec_data.errors import ResourceFault, UserError
+from geovec_data.model_codecs import chosen, own_codecs
 from geovec_data.render import Codecs
 from geovec_train.models.presets import PRESETS
 
@@ -38,27 +39,49 @@ def quiet() -> Iterator[None]:
             hf.enable_progress_bar()
 
 
-def load(path: str | Path, *, device: str | None = None, option: str = "model") -> SentenceTransformer:
-    """Load an encoder from a folder, offline and without running code from it.
+def load(
+    path: str | Path, *, device: str | None = None, option: str = "model", dtype: str | None = None
+) -> SentenceTransformer:
+    """Load an encoder without running code from it; only a name that is no folder and not cached asks the hub.
 
-    GeoVec's own encoders get their faster modules (see `faster`); any other loads as it is.
+    GeoVec's own encoders get their faster modules (see `faster`), a vision-language checkpoint becomes an embedder
+    (`geovec_train.models.checkpoint`); any other loads as it is.
 
     Args:
-        path: a sentence-transformers folder.
+        path: a sentence-transformers folder, a checkpoint of a vision-language model, or the hub's name of either.
         device: ``cpu``, ``cuda``, …; default: the best there is.
         option: the option to name in a message.
+        dtype: of the weights (``float32``, ``bfloat16``); None: as they are saved.
 
     Raises:
-        UserError: when the folder is missing, is no model, or does not load.
+        UserError: when there is no such model, or it does not load.
+        ResourceFault: when its weights do not fit into the device's memory.
     """
     folder = check_folder(path, option)
     from sentence_transformers import SentenceTransformer
 
+    from geovec_train.models.checkpoint import is_checkpoint, load_checkpoint
+
     try:
         with quiet():
-            model = SentenceTransformer(str(folder), device=device, local_files_only=True, trust_remote_code=False)
+            if is_checkpoint(folder):
+                return load_checkpoint(folder, device=device, dtype=dtype)
+            model = SentenceTransformer(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": dtype} if dtype else None,
+            )
+    except UserError:
+        raise
     except Exception as error:  # whatever a stranger's folder makes the libraries raise is the folder's fault
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if "out of memory" in reason or "can't allocate memory" in reason:
+            raise ResourceFault(
+                f"too little memory for the weights of {option}={path} ({reason[:200]}). lora.rank=16 precision=bf16"
+                " hold them in half the space; device=cpu has more of it, or take a smaller model"
+            ) from error
         raise UserError(f"{option}={path} does not load as an encoder: {reason[:500]}") from error
     model[0] = faster(model[0])
     return model
@@ -76,26 +99,38 @@ def faster(module: Any) -> Any:
 
 
 def check_folder(path: str | Path, option: str = "model") -> Path:
-    """Return the folder of an encoder.
+    """Return the folder of an encoder; a preset's or the hub's is that of its snapshot.
 
     Raises:
         UserError: when there is none, or it holds no encoder.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        new = f" New encoders are called {', '.join(PRESETS)}." if option == "model" else ""
-        raise UserError(
-            f"{option}={path}: no such folder.{new} A model of the Hugging Face hub is fetched first, e.g. with:"
-            f" hf download {path} --local-dir models/{Path(path).name}"
-        )
-    if not (folder / "modules.json").is_file():
+    from geovec_train.models.checkpoint import is_checkpoint
+    from geovec_train.models.hub import locate
+
+    try:
+        folder = locate(str(path), option)
+    except UserError as error:
+        if option != "model":
+            raise
+        raise UserError(f"{error}. New encoders are called {', '.join(PRESETS)}") from error
+    if not (folder / "modules.json").is_file() and not is_checkpoint(folder):
         held = "an unfinished run: run its command again" if (folder / "checkpoints").is_dir() else "no encoder"
         raise UserError(f"{option}={path}: no modules.json in this folder, so it is {held}")
     return folder
 
 
 def save_model(model: SentenceTransformer, path: Path) -> None:
-    """Save as a stock sentence-transformers folder (safetensors only); ``modules.json`` is written last."""
+    """Save as a stock sentence-transformers folder (safetensors only); ``modules.json`` is written last.
+
+    Adapters are merged into the weights that are saved; the model goes on with them as it was.
+    """
+    from geovec_train.models.lora import merged
+
+    with merged(model):
+        _save_plain(model, path)
+
+
+def _save_plain(model: SentenceTransformer, path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     from geovec_train.models.interleaved import Interleaved
@@ -132,32 +167,6 @@ def publish(model: SentenceTransformer, path: Path) -> None:
 
 
 def codecs_of(model: SentenceTransformer) -> Codecs:
-    """Return the codecs a model was trained with (Qwen2-VL's grid, decimal degrees where it does not say)."""
-    settings = getattr(getattr(model[0], "config", None), SETTINGS, None) or {}
-    return Codecs.named(settings.get("box_codec", "qwen2vl"), settings.get("coordinate_codec", "lat_lon"))
-
-
-def encode_items(model: SentenceTransformer, items: Sequence[Any], **options: Any) -> Any:
-    """Embed interleaved items given as lists of PIL images and strings.
-
-    Args:
-        model: an encoder that takes messages.
-        items: each a list of texts and PIL images in any order.
-        **options: for ``SentenceTransformer.encode`` (``batch_size``, ``convert_to_tensor``, …).
-
-    Returns:
-        Unit vectors, (items, dimensions).
-    """
-    messages = [
-        [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": part}
-                    for part in item
-                ],
-            }
-        ]
-        for item in items
-    ]
-    return model.encode(messages, **options)
+    """Return a model's own codecs (Qwen2-VL's grid, decimal degrees where it has none)."""
+    box, coordinate = own_codecs(model)
+    return Codecs.named(chosen(None, box, "qwen2vl"), chosen(None, coordinate, "lat_lon"))

@@ -1,4 +1,4 @@
-"""What a finished run says of itself: its summary and the model card."""
+"""What a finished run says of itself: its summary; the model card is made of it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ def summarise(
     schedule: Schedule,
     negatives: Path | None,
     curve: Curve,
+    base: dict[str, str],
     seconds: float,
 ) -> dict[str, Any]:
-    """Return the facts of a run, as they stand in ``summary.json``; ``human`` is for a person."""
+    """Return the facts of a run, as they stand in ``summary.json``; ``human`` is for a person.
+
+    `base` is what the model was made from (`geovec_train.models.presets.base_of`).
+    """
     tail = [p["loss"] for p in curve.points()[-5:]]
     last = sum(tail) / len(tail) if tail else None
     return {
@@ -34,7 +38,9 @@ def summarise(
         "loss": last,
         "dataset": str(dataset.manifest.recipe.get("name", config.dataset.name)),
         "dataset_fingerprint": dataset.manifest.fingerprint,
+        "tool": dataset.manifest.tool,
         "model": config.model,
+        "base": base,
         "tasks": schedule.weights,
         "corpora": schedule.corpora,
         "examples": len(train),
@@ -58,52 +64,3 @@ def _saved_step(config: TrainConfig, curve: Curve) -> int:
     scorings = curve.events("dev")
     step: int = scorings[best_of(scorings)]["step"] if config.patience and scorings else curve.points()[-1]["step"]
     return step
-
-
-def card(summary: dict[str, Any]) -> str:
-    """Return the model card: what it is, what it learnt from, how to use it."""
-    sources = "\n".join(
-        f"- {s['title']}: {s['licence']}. {s['attribution']}" + (f" ({s['note']})" if s["note"] else "")
-        for s in summary["sources"]
-    )
-    shares = "\n".join(f"- {t}: {w:.0%} of the steps" for t, w in summary["tasks"].items())
-    if len(summary["corpora"]) > 1:
-        shares += "\n\nExamples drawn: " + ", ".join(f"{c} {w:.0%}" for c, w in summary["corpora"].items()) + "."
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags: [remote-sensing, geovec]
----
-# An interleaved remote-sensing encoder trained with GeoVec
-
-Trained for {summary["steps"]:,} steps of {summary["batch"]} on the dataset `{summary["dataset"]}`, from
-`{Path(summary["model"]).name}`, {_negatives(summary)}.
-
-{shares}
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/of/this/folder")
-query = [{{"role": "user", "content": [{{"type": "image", "image": picture}}, {{"type": "text", "text": "a pier"}}]}}]
-vectors = model.encode([query, "a pier beside a beach"])
-```
-
-A query has its task's instruction before it (`prompt_name="<task>"`); a target has none.
-
-## Trained on
-
-{sources}
-"""
-
-
-def _negatives(summary: dict[str, Any]) -> str:
-    again = len(summary["refreshes"])
-    begun = (
-        f"with the mined negatives of run `{summary['negatives']}`"
-        if summary["negatives"]
-        else "without mined negatives"
-    )
-    if not again:
-        return begun
-    return f"{begun}, then with negatives mined anew {'once' if again == 1 else f'{again} times'} in training"

@@ -16,6 +16,7 @@ from geovec_train.models.presets import PRESETS
 SETTINGS_FILE = "train.json"
 SUMMARY_FILE = "summary.json"
 CHECKPOINT = "checkpoint"  # transformers' own name: it reads the step from it
+_NAME = "model_name"  # as the user gave it, for messages alone
 # Options that change nothing in what is learnt, and paths, whose content is compared instead.
 _FREE = {
     "dataset",
@@ -30,6 +31,7 @@ _FREE = {
     "device",
     "mini_batch",
     "mini_batch_tokens",
+    "gradient_checkpointing",
 }
 
 
@@ -54,7 +56,11 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
         there = json.loads(file.read_text(encoding="utf-8"))
         # a run of an older version lacks what is new since
         there = TrainConfig(dataset=config.dataset, out=out).model_dump(mode="json") | there
-        other = [f"{k}: {there.get(k)} there, {v} asked" for k, v in asked.items() if there.get(k) != v]
+        other = [
+            f"{k}: {_said(k, there)} there, {_said(k, asked)} asked"
+            for k, v in asked.items()
+            if k != _NAME and there.get(k) != v
+        ]
         if other:
             raise UserError(
                 f"out={out} holds a run with other settings ({'; '.join(other[:4])}). Choose another out, or delete it"
@@ -70,12 +76,22 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
 def settings(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> dict[str, Any]:
     """Return what decides the trained weights: options, and hashes of what the paths hold."""
     values = {k: v for k, v in config.model_dump(mode="json").items() if k not in _FREE}
+    from geovec_train.models.load import check_folder
+
     return {
+        "model": config.model if config.model in PRESETS else _hash(check_folder(config.model)),
+        _NAME: config.model,
         **values,
         "dataset": digest(dataset.manifest.text()),
-        "model": config.model if config.model in PRESETS else _hash(Path(config.model)),
         "negatives": None if negatives is None else _hash(negatives),
     }
+
+
+def _said(option: str, values: dict[str, Any]) -> str:
+    """Return an option's value for a person; a model by its name, and by its content where that is not the name."""
+    if option != "model" or values["model"] == values.get(_NAME):
+        return str(values.get(option))
+    return f"{values.get(_NAME, 'a model')} (content {values['model'][:8]})"
 
 
 def _hash(folder: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_data.model_codecs import chosen
 from geovec_data.render import Codecs, decode_image, parts
 from geovec_train.batches.batch import BatchMaker
 from geovec_train.batches.data import TrainSet
@@ -48,27 +49,51 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
             it cannot take.
     """
+    from geovec_train.models.hub import base_of
     from geovec_train.models.load import SETTINGS, codecs_of, load
+    from geovec_train.models.lora import add_adapters
+    from geovec_train.models.sizes import checkpoint_activations, set_side, set_visual_tokens
 
     device = None if config.device == "auto" else config.device
     prompts = {t: dataset.instruction(f"{t}/0") for t in train.tasks}
     if config.model in PRESETS:
+        _check_new(config)
         codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
         model = _build(config, dataset, train, codecs, prompts)
         _freeze(config, model)
         return (model.to(device) if device else model), codecs
-    model = load(config.model, device=device)
-    own = codecs_of(model)
-    codecs = Codecs.named(config.box_codec or own.box.name, config.coordinate_codec or own.coordinate.name)
+    frozen = config.lora.rank and config.precision == "bf16"  # weights that are not trained lose nothing by it
+    model = load(config.model, device=device, dtype="bfloat16" if frozen else "float32")
+    if config.side is not None:
+        set_side(model, config.side)
+    if config.max_visual_tokens is not None:
+        set_visual_tokens(model, config.max_visual_tokens)
+    own = codecs_of(model)  # Qwen2.5-VL's boxes are in pixels of the resized image, so after the sizes
+    codecs = Codecs.named(
+        chosen(config.box_codec, own.box.name, own.box.name), config.coordinate_codec or own.coordinate.name
+    )
     model.prompts.update(prompts)
     if (settings := getattr(model[0], "config", None)) is not None:
-        setattr(settings, SETTINGS, _kept(codecs))
-    if config.side is not None:
-        _set_side(model, config.side)
+        setattr(settings, SETTINGS, _kept(codecs) | {"base": base_of(config.model, model)})
+    if config.lora.rank:
+        add_adapters(model, config.lora, config.seed)
+    if config.gradient_checkpointing:
+        checkpoint_activations(model)
     if "message" not in model.modalities:
         _check_plain(config, model, {dataset.items.modality(train.items[n]) for n in train.used()})
     _freeze(config, model)
     return model, codecs
+
+
+def _check_new(config: TrainConfig) -> None:
+    """Refuse what is for pretrained models."""
+    for option, asked in (
+        ("lora.rank", config.lora.rank),
+        ("gradient_checkpointing", config.gradient_checkpointing),
+        ("max_visual_tokens", config.max_visual_tokens),
+    ):
+        if asked:
+            raise UserError(f"{option}: not for model={config.model}, a new and small encoder; leave it out")
 
 
 def _freeze(config: TrainConfig, model: SentenceTransformer) -> None:
@@ -90,13 +115,16 @@ def _build(
     from geovec_train.models.lite0 import SCALE
     from geovec_train.models.load import quiet
     from geovec_train.models.mini import build_mini
-    from geovec_train.models.pretrained import TEXT, vision_weights
+    from geovec_train.models.pretrained import TEXT, VISION, vision_weights
     from geovec_train.models.tiny import MERGE, PATCH, SIZES, build_tiny
 
     factor = SCALE if config.model == MINI else PATCH * MERGE
     if (side := config.side) is not None and side % factor:
         raise UserError(f"side={side}: model={config.model} needs a multiple of {factor}")
-    options: dict[str, Any] = {"seed": config.seed, "side": side, "geovec": _kept(codecs), "prompts": prompts}
+    settings: dict[str, Any] = _kept(codecs)
+    if config.model == MINI:
+        settings["base"] = {"model": f"{TEXT.source} and {VISION.source}", "licence": TEXT.licence}
+    options: dict[str, Any] = {"seed": config.seed, "side": side, "geovec": settings, "prompts": prompts}
     with quiet():
         model: SentenceTransformer = (
             build_mini(TEXT.fetch(), vision_weights(), **options)
@@ -123,26 +151,6 @@ def _kept(codecs: Codecs) -> dict[str, str]:
         "coordinate_codec": codecs.coordinate.name,
         "instruction": "before a query; targets have none",
     }
-
-
-def _set_side(model: SentenceTransformer, side: int) -> None:
-    from geovec_train.models.interleaved import Interleaved
-
-    encoder = model[0]
-    if isinstance(encoder, Interleaved):
-        factor = encoder.factor
-        if side % factor:
-            raise UserError(f"side={side}: this model needs a multiple of {factor}")
-        encoder.side = side
-        return
-    images: Any = getattr(getattr(encoder, "processor", None), "image_processor", None)
-    size = getattr(images, "size", None)
-    if size is None or "shortest_edge" not in size:
-        raise UserError(f"side={side}: this model's image size cannot be set; leave side out")
-    factor = images.patch_size * images.merge_size
-    if side % factor:
-        raise UserError(f"side={side}: this model needs a multiple of {factor}")
-    images.size = {"shortest_edge": side**2, "longest_edge": side**2}
 
 
 def make_batches(
@@ -172,13 +180,17 @@ def make_batches(
 
 
 def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes], Pixels]:
-    """Return what decodes an image: to our encoder's own size, else whole and left to the model's processor."""
+    """Return what decodes an image: to its final size where that is known, else whole, for the model's processor."""
     import numpy as np
 
+    from geovec_train.models.inputs import resize
     from geovec_train.models.interleaved import Interleaved
+    from geovec_train.models.sizes import resizes_freely
 
     encoder = model[0]
     if isinstance(encoder, Interleaved):
         longest = encoder.side
         return lambda data: encoder.fit(decode_image(data, longest))
+    if resizes_freely(model):
+        return lambda data: resize(decode_image(data), encoder.processor.image_processor)
     return lambda data: np.asarray(decode_image(data, side))

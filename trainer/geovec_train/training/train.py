@@ -19,12 +19,16 @@ from geovec_data.store.lock import exclusive
 from geovec_train.batches.data import TrainSet, load_train
 from geovec_train.batches.runs import train_tasks
 from geovec_train.config import TrainConfig
+from geovec_train.model_card import card
 from geovec_train.models.presets import PRESETS
+from geovec_train.training.memory import memory_advice
 from geovec_train.training.processes import Processes
-from geovec_train.training.record import card, summarise
+from geovec_train.training.record import summarise
 from geovec_train.training.resume import SUMMARY_FILE, begin, checkpoints, finished
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from geovec_train.training.loop import Loop
 
 __all__ = ["TrainConfig", "run"]
@@ -44,6 +48,15 @@ def run(config: TrainConfig) -> dict[str, Any]:
             run.
         GeoVecError: when the loss is no longer finite.
     """
+    if config.model not in PRESETS:
+        from geovec_train.models.hub import settled
+        from geovec_train.models.load import check_folder
+
+        config = settled(config, check_folder(config.model))
+    if config.lora.rank:
+        from geovec_train.models.lora import check_installed
+
+        check_installed()
     ranks = Processes.join(config.device)
     if config.batch < 2 * ranks.world:
         raise UserError(
@@ -52,10 +65,6 @@ def run(config: TrainConfig) -> dict[str, Any]:
     dataset = Dataset(config.dataset)
     tasks = train_tasks(dataset, config.tasks)
     negatives = choose_run(dataset, config.negatives)
-    if config.model not in PRESETS:
-        from geovec_train.models.load import check_folder
-
-        check_folder(config.model)
     with ExitStack() as stack:
         if ranks.first:
             begin(config, dataset, negatives)
@@ -74,7 +83,8 @@ def _train(
 
     from geovec_train.batches.sampler import Schedule
     from geovec_train.batches.streams import corpus_weights, tempered
-    from geovec_train.models.load import load, publish, quiet
+    from geovec_train.models.hub import made_from
+    from geovec_train.models.load import quiet
     from geovec_train.training.loop import make_loop
     from geovec_train.training.setup import make_batches, make_model
 
@@ -123,18 +133,28 @@ def _train(
     if not ranks.first:
         return {"steps": config.steps, "human": []}
     seconds = time.perf_counter() - start
-    if loop.stopping.folder.is_dir():
-        publish(load(loop.stopping.folder, device="cpu"), config.out)
-    else:
-        with loop.average.applied():
-            publish(model, config.out)
-    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, seconds)
+    base = made_from(model)
+    _publish(loop, config, model, base)
+    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, base, seconds)
     (config.out / "README.md").write_text(card(summary), encoding="utf-8")
     part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(config.out / SUMMARY_FILE)
     shutil.rmtree(loop.stopping.folder, ignore_errors=True)
     return summary
+
+
+def _publish(loop: Loop, config: TrainConfig, model: SentenceTransformer, base: dict[str, str]) -> None:
+    from geovec_train.models.load import load, publish
+    from geovec_train.models.lora import FOLDER, export_adapters
+
+    if loop.stopping.folder.is_dir():
+        publish(load(loop.stopping.folder, device="cpu"), config.out)
+        return
+    with loop.average.applied():
+        publish(model, config.out)
+        if config.lora.rank:
+            export_adapters(model, config.out / FOLDER, base.get("model", ""))
 
 
 def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
@@ -149,22 +169,4 @@ def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
         known = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
         if not known:
             raise
-        raise ResourceFault(f"too little memory for a step of batch={config.batch}. {_less_memory(config)}") from error
-
-
-def _less_memory(config: TrainConfig) -> str:
-    """Say what to change; what changes nothing that is learnt comes first, since the run can go on with it."""
-    if config.mini_batch_tokens:
-        smaller, unit = f"mini_batch_tokens={config.mini_batch_tokens // 2}", "tokens"
-    else:
-        smaller, unit = (
-            f"mini_batch={config.mini_batch // 2 if config.mini_batch else max(1, config.batch // 4)}",
-            "items",
-        )
-    new = "a smaller batch or side, or precision=bf16 on a GPU"
-    if smaller.endswith("=0"):
-        return f"Items are embedded one by one already: a new run can have {new}"
-    return (
-        f"The same command with {smaller} goes on from the last checkpoint: so many {unit} are embedded at a time, with"
-        f" equal gradients. A new run can also have {new}"
-    )
+        raise ResourceFault(memory_advice(config)) from error

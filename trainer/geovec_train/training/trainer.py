@@ -16,6 +16,7 @@ from geovec_data.errors import GeoVecError, UserError
 from geovec_train.batches.loader import Ahead
 from geovec_train.losses.loss import MaskedInfoNCE
 from geovec_train.models.load import save_model
+from geovec_train.models.lora import adapters, load_adapters, save_adapters
 from geovec_train.training.average import Average
 from geovec_train.training.processes import Processes
 from geovec_train.training.resume import CHECKPOINT, SETTINGS_FILE, checkpoints
@@ -133,7 +134,10 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         assert output_dir is not None
-        save_model(self.model, Path(output_dir))
+        if adapters(self.model):
+            save_adapters(self.model, Path(output_dir))
+        else:
+            save_model(self.model, Path(output_dir))
         own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
         save_file(own, Path(output_dir) / LOSS_FILE)
         (Path(output_dir) / RUN_FILE).write_text(self._run(), encoding="utf-8")
@@ -150,7 +154,10 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 f"{resume_from_checkpoint} is a checkpoint of another run. Delete {self.args.output_dir} to begin anew,"
                 " or choose another out"
             )
-        super()._load_from_checkpoint(resume_from_checkpoint)
+        if adapters(self.model):
+            load_adapters(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint)
         own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
         self.loss.load_state_dict(own, strict=False)
         self._average.load(Path(resume_from_checkpoint))
