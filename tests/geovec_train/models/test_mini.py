@@ -17,7 +17,7 @@ from sentence_transformers.base.modules.transformer import Transformer
 
 from geovec_train.models import mini_encoder
 from geovec_train.models.lite0 import lite0_config, open_gates, renamed, see
-from geovec_train.models.load import codecs_of, encode_items, load, save_model
+from geovec_train.models.load import codecs_of, load, save_model
 from geovec_train.models.mini import adapt_tokenizer, build_mini
 from geovec_train.models.mini_encoder import MiniEncoder
 from tests.fixtures.mini_parts import VISION, small_mini, vision_part, write_text_part
@@ -119,7 +119,7 @@ def test_gradients_equal_the_stock_ones_but_for_fixed_batch_statistics(
 def test_order_and_number_of_the_parts_matter(fast: SentenceTransformer) -> None:
     a, b = picture(0), picture(1)
     items: list[list[Any]] = [[a, "pier"], ["pier", a], [a, "pier", b], [b, "pier", a], [a, b, "pier"], [a], [a, a]]
-    vectors = encode_items(fast, items)
+    vectors = embed(fast, [message(*item) for item in items])
     distance = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1)
     assert distance[~np.eye(len(items), dtype=bool)].min() > 1e-3
 
