@@ -3,14 +3,15 @@
     python benchmarks/training_speed.py work=/tmp/bench dataset=data/rsicd steps=60 batch=64 repeats=3
 
 Eight trainings in turn, each a process of its own: `geovec-train` and sentence-transformers' own trainer with its
-`MultipleNegativesRankingLoss`, each plain and with GradCache (`mini_batch=16`; `CachedMultipleNegativesRankingLoss`),
-each with captions of images as they come (one of an image in a batch, but for chance) and with all five captions of an
-image in one batch (`per_image=5`). Symmetric loss, the same initial weights, captions and images; the peer's pairs lie
-in a `datasets.Dataset` and are read and decoded as its trainer does by default.
+`MultipleNegativesRankingLoss`; each plain and with GradCache (mini-batches of `mini=16`; the peer's
+`CachedMultipleNegativesRankingLoss`); each with captions of images as they come (one of an image in a batch, but for
+chance) and with all five captions of an image in one batch (`per_image=5`). Symmetric loss, the same initial weights,
+captions and images; the peer reads its pairs from a `datasets.Dataset` and decodes them as its trainer does by itself.
 
 Both are transformers' `Trainer`: a step is the time from one `training_step` to the next, so that reading, decoding and
 tokenising count and loading does not; the first steps are left out. Reported is the mean of the other steps. The share
-of step time in which `geovec-train` waits for data is that of its log. `only=geovec,peer` measures some of the eight.
+of step time in which `geovec-train` waits for data is that of its log. `only=geovec,peer` measures some of the eight,
+and leaves `results/` alone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.measure import machine, median, run, save
 
 HERE = Path(__file__).parent
-FIRST, MINI = 5, 16
+FIRST = 5
 
 CLOCK = """
 import json, sys, time
@@ -91,7 +92,8 @@ NAMES = tuple(f"{w}{how}{n}" for n in ("", "_5") for how in ("", "_cached") for 
 def main(options: dict[str, str]) -> None:
     """Run in turn, save the ratios."""
     work, dataset = Path(options["work"]), options["dataset"]
-    steps, batch, repeats = (int(options.get(n, d)) for n, d in (("steps", 60), ("batch", 64), ("repeats", 3)))
+    sizes = {"steps": 60, "batch": 64, "mini": 16, "repeats": 3}
+    steps, batch, small, repeats = (int(options.get(name, size)) for name, size in sizes.items())
     names = tuple(options["only"].split(",")) if "only" in options else NAMES
     work.mkdir(parents=True, exist_ok=True)
     (work / "ours.py").write_text(CLOCK + OURS, encoding="utf-8")
@@ -104,12 +106,12 @@ def main(options: dict[str, str]) -> None:
 
     def command(name: str) -> list[str]:
         who, *how = name.split("_")
-        mini, together = MINI if "cached" in how else 0, 5 if "5" in how else 0
+        mini, together = small if "cached" in how else 0, 5 if "5" in how else 0
         if who == "geovec":
             said = [f"model={first}", f"out={out}", f"steps={steps}", f"mini_batch={mini}", f"per_image={together}"]
             return [sys.executable, str(work / "ours.py"), str(marks), *ours, *said]
-        sizes = [str(n) for n in (steps, batch, mini, together)]
-        return [sys.executable, str(work / "peer.py"), str(marks), dataset, str(first), str(out), *sizes]
+        numbers = [str(n) for n in (steps, batch, mini, together)]
+        return [sys.executable, str(work / "peer.py"), str(marks), dataset, str(first), str(out), *numbers]
 
     wall: dict[str, list[float]] = {n: [] for n in names}
     cpu: dict[str, list[float]] = {n: [] for n in names}
@@ -137,12 +139,12 @@ def main(options: dict[str, str]) -> None:
         }
 
     save(
-        HERE / "results" / "training_speed.json",
+        (HERE / "results" if names == NAMES else work) / "training_speed.json",
         {
             "machine": machine(),
             "steps": steps,
             "batch": batch,
-            "mini_batch": MINI,
+            "mini_batch": small,
             "faster_than_peer": ratio("peer", "geovec"),
             "cached_faster_than_peer": ratio("peer_cached", "geovec_cached"),
             "five_captions_faster_than_peer": ratio("peer_5", "geovec_5"),
