@@ -84,8 +84,12 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
             journal.add(record)
             advance(len(unit.entries))
     forget(journal, staging, units)
-    cool_down()
-    return _finish(config, parts, journal, key, [u.corpus for u in todo], workers_or_cores(config.workers))
+    cooling = Thread(target=cool_down)
+    cooling.start()
+    try:
+        return _finish(config, parts, journal, key, [u.corpus for u in todo], workers_or_cores(config.workers))
+    finally:
+        cooling.join()
 
 
 def _load_final_stage() -> None:

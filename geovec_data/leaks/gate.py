@@ -26,17 +26,15 @@ class Verdict:
     Attributes:
         rules: rule → what was found: policy, count (held-out images concerned) of how many, number of pairs, how many
             of them are listed, how many held-out images fail the build, samples, thresholds.
-        dropped: whether the split must be written anew (`drop.rewritten`).
         fault: why the build fails, or None.
     """
 
     rules: dict[str, dict[str, Any]]
-    dropped: bool
     fault: str | None
 
 
 class Gate:
-    """The gate over one split; `check` says what it lets through.
+    """The gate over one split: `look`, then `verdict`, which says what it lets through.
 
     The search for near-duplicates, most of the work, begins at once and in the background, unless a rule drops images:
     what is dropped is searched for no more.
@@ -55,41 +53,47 @@ class Gate:
         """
         self.con, self._thumbs, self._options, self._threads = con, thumbs, options, threads
         found.prepare(con)
-        self._drops = any(options.policy(r).startswith("drop") for r in RULES)
-        self._search = None if self._drops else self._begin()
+        self._of = _one(con, "SELECT count(DISTINCT image) FROM leak_sides WHERE split <> 'train'")
+        self._divided = _one(con, "SELECT count(*) FROM image_splits WHERE reason = 'hash of block'") > 0
+        self._found: dict[Rule, dict[str, Any]] = {}
+        drops = any(options.policy(r).startswith("drop") for r in RULES)
+        self._search = None if drops else self._begin()
 
     def _begin(self) -> looks.Search | None:
         bits, score = self._options.near_bits, self._options.near_score
         return looks.begin(self.con, self._thumbs, bits=bits, score=score, threads=self._threads)
 
-    def check(self, known: Mapping[str, tuple[Rule, ...]]) -> Verdict:
-        """Look for leaks and apply the policies; leaves the table ``leaks``, whole, for the dataset.
+    def look(self) -> bool:
+        """Run the rules, all but a search that is under way, and drop what they say; `con` has all views by now.
 
-        The connection must have views of items and qrels by now.
+        Returns:
+            Whether the split must be written anew (`drop.REWRITTEN`).
+        """
+        for rule in sorted(RULES, key=lambda r: not self._options.policy(r).startswith("drop")):
+            if rule == "near" and self._search is not None:
+                continue
+            self._found[rule] = self._find(rule)
+            if self._options.policy(rule).startswith("drop"):
+                self._found[rule]["dropped"] = drop.mark(self.con, rule, self._options.policy(rule))
+        return any(found.get("dropped") for found in self._found.values())
+
+    def verdict(self, known: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+        """Wait for the search and apply the policies, after `look`; leaves the table ``leaks``, for the dataset.
 
         Args:
             known: corpus → rules by which its split is known to leak: reported where nothing else is asked.
         """
         con, options = self.con, self._options
-        of = _one(con, "SELECT count(DISTINCT image) FROM leak_sides WHERE split <> 'train'")
-        more: dict[str, dict[str, Any]] = {}
-        dropped = 0
-        for rule in sorted(RULES, key=self._place):
-            more[rule] = self._find(rule)
-            if options.policy(rule).startswith("drop"):
-                more[rule]["dropped"] = drop.mark(con, rule, options.policy(rule))
-                dropped += more[rule]["dropped"]
+        if self._search is not None:
+            self._found["near"] = self._find("near")
         _list(con, options, known)
-        rules: dict[str, dict[str, Any]] = {rule: _summary(con, rule, options, of) | more[rule] for rule in RULES}
-        if _one(con, "SELECT count(*) FROM image_splits WHERE reason = 'hash of block'"):
-            rules["lineage"]["note"] = (
-                "parts of one image that a split by blocks divides are judged by their footprints"
-            )
-        return Verdict(rules, dropped > 0, _fault(rules))
-
-    def _place(self, rule: Rule) -> tuple[bool, bool]:
-        """Order the rules: those that drop first; then the one that is waited for last."""
-        return not self._options.policy(rule).startswith("drop"), not self._drops and rule == "near"
+        rules: dict[str, dict[str, Any]] = {
+            rule: _summary(con, rule, options, self._of) | self._found[rule] for rule in RULES
+        }
+        if self._divided:
+            note = "parts of one image that a split by blocks divides are judged by their footprints"
+            rules["lineage"]["note"] = note
+        return Verdict(rules, _fault(rules))
 
     def _find(self, rule: Rule) -> dict[str, Any]:
         """Run one rule; returns what the summary should say of its thresholds."""
@@ -105,7 +109,7 @@ class Gate:
                 unplaced = ground.footprint(con, options.footprint_buffer, options.listed)
                 return {"buffer": options.footprint_buffer, "overlap": ground.MIN_OVERLAP, "unplaced": unplaced}
             case "near":
-                flat = looks.near(con, self._begin() if self._drops else self._search, limit=options.listed)
+                flat = looks.near(con, self._search or self._begin(), limit=options.listed)
                 bits, score = options.near_bits, options.near_score
                 return {"bits": bits, "score": score, "contrast": MIN_CONTRAST, "flat": flat}
         return {}

@@ -87,8 +87,9 @@ class Voc(Reader):
         opts = self.options
         check_patterns("reader.annotations", opts.annotations)
         check_patterns("reader.images", opts.images)
-        found = {p for g in opts.annotations for p in self.root.glob(g) if not p.name.startswith(".")}
-        files = sorted(p.relative_to(self.root).as_posix() for p in found)
+        base = "" if str(self.root) == "." else f"{str(self.root).rstrip('/')}/"
+        found = {str(p).removeprefix(base) for g in opts.annotations for p in self.root.glob(g)}
+        files = sorted(f for f in found if not f.rpartition("/")[2].startswith("."))
         if not files:
             raise wrong_layout(self.root, " or ".join(opts.annotations), self.layout)
         folders = ImageFolders(self.root, opts.images)
@@ -99,7 +100,7 @@ class Voc(Reader):
             splits = collect(self.root, files, opts.split_files)
         owner: dict[str, str] = {}
         for file in files:
-            images = folders.stemmed(PurePosixPath(file).stem) or self._named_image(file, folders)
+            images = folders.stemmed(_stem(file)) or self._named_image(file, folders)
             for image in images:
                 if owner.setdefault(image, file) != file:
                     raise UserError(
@@ -162,7 +163,7 @@ class Voc(Reader):
         """Return the image's path and the scene's key: the path too, or the XML file when there is no image."""
         images = [f for f in entry.files[1:] if f.lower().endswith(EXTENSIONS)]
         if not images:
-            stem = PurePosixPath(entry.key).stem
+            stem = _stem(entry.key)
             return PurePosixPath(self.options.images[0], _basename(filename) or f"{stem}.jpg").as_posix(), entry.key
         named = [i for i in images if PurePosixPath(i).name == _basename(filename)]
         path = (named or images)[0]  # OSBS_029.xml lies beside OSBS_029.png and OSBS_029.tif and names one
@@ -200,6 +201,12 @@ class Voc(Reader):
 
 def _basename(filename: str) -> str:
     return filename.replace("\\", "/").rpartition("/")[2].strip()
+
+
+def _stem(file: str) -> str:
+    """Return what `PurePosixPath.stem` does, at a fraction of its time: it is asked for every file of the corpus."""
+    name = file.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
 
 
 def _number(node: Element, tag: str) -> float:

@@ -14,8 +14,20 @@ from geovec_data.store.manifest import Shard
 from geovec_data.store.sql import path_list
 
 
-def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> dict[str, Any]:
-    """Count rows, examples by task and split, categories and rejects; needs the views of the build's tables."""
+def sizes(shards: list[Shard]) -> dict[str, Any]:
+    """Count the rows of every table, and hash all shards."""
+    rows = {t: sum(s.rows for s in shards if s.table == t) for t in BUILD_TABLES}
+    return {"rows": rows, "digest": digest(*(s.sha256 for s in shards))}
+
+
+def count(con: duckdb.DuckDBPyConnection, refused: list[Shard], fresh: Path) -> dict[str, Any]:
+    """Count examples by task and split, images, categories and rejects; needs the views of the build's tables.
+
+    Args:
+        con: the connection.
+        refused: shards of ``rejects``.
+        fresh: their folder.
+    """
 
     def pairs(sql: str) -> dict[str, Any]:
         return {str(k): v for k, v in con.execute(sql).fetchall()}
@@ -25,14 +37,13 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "SELECT e.task, s.split, count(*) FROM examples e JOIN splits s ON s.example = e.id GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall():
         tasks.setdefault(task, {})[name] = n
-    rejects = path_list([fresh / s.path for s in shards if s.table == "rejects"])
+    rejects = path_list([fresh / s.path for s in refused])
     by_level: dict[str, dict[str, int]] = {}
     for level, code, n in con.execute(
         f"SELECT level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall():
         by_level.setdefault(level, {})[code] = n
     return {
-        "rows": {t: sum(s.rows for s in shards if s.table == t) for t in BUILD_TABLES},
         "tasks": tasks,
         "images_by_split": pairs("SELECT split, count(*) FROM image_splits GROUP BY 1 ORDER BY 1"),
         "images_by_corpus": pairs("SELECT corpus, count(*) FROM images GROUP BY 1 ORDER BY 1"),
@@ -42,7 +53,6 @@ def count(con: duckdb.DuckDBPyConnection, fresh: Path, shards: list[Shard]) -> d
         "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
         "rejects_by_level": by_level,
         "corpora": _by_corpus(con, rejects),
-        "digest": digest(*(s.sha256 for s in shards)),
         **_alignment(con),
         **_stated(con),
         **_map_dates(con),

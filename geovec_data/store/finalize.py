@@ -30,10 +30,10 @@ from geovec_data.leaks.options import LeakOptions, Rule
 from geovec_data.schema import arrow_schema
 from geovec_data.splits.options import SplitOptions
 from geovec_data.store.assign import split_facts, write_splits
-from geovec_data.store.counts import count
+from geovec_data.store.counts import count, sizes
 from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
-from geovec_data.store.leak_shards import write_leaks
+from geovec_data.store.leak_shards import write_kept, write_leaks
 from geovec_data.store.manifest import Shard
 from geovec_data.store.memory import give_back, one_arena
 from geovec_data.store.merge import KEYS, merged, sorted_rows, unique
@@ -115,12 +115,18 @@ def finalize(
         for table in (*rest, "rejects"):
             view(con, fresh, tables[table], table)
         shards += [s for table in (*KEYS, "rejects") for s in tables[table]] + split
-        verdict, written = write_leaks(gate, fresh, known)
+        written = write_kept(gate, fresh)
         again = {s.path for s in written}  # what the gate drops changes the split that was just written
-        shards = [s for s in shards if s.path not in again] + disk.add(written)
+        shards = [s for s in shards if s.path not in again]
+        first = {id(s) for s in shards}
+        shards += disk.add(written)
         shards += disk.add(compose(con, fresh, shards, compositions))
         shards, joined = join_queries(con, fresh, shards) if dedup.queries else (shards, {})
-        counts = count(con, fresh, shards) | split_facts(con, options)
+        counts = count(con, tables["rejects"], fresh) | split_facts(con, options)
+        verdict, leaks = write_leaks(gate, fresh, known)  # counted while the search was under way
+        at = sum(id(s) in first for s in shards)
+        shards[at:at] = disk.add(leaks)
+        counts = sizes(shards) | counts
         counts |= {"joined_queries": joined} if joined else {}
         counts |= {"near_duplicates": near.counts} if near.counts else {}
         disk.finish(shards)

@@ -15,24 +15,30 @@ from geovec_data.store.writer import write_stream
 _ORDER = "rule, held_out, split, train, detail"
 
 
+def write_kept(gate: Gate, fresh: Path) -> list[Shard]:
+    """Let the leak gate look; returns the shards of the split tables that are written anew: none, unless it drops."""
+    if not gate.look():
+        return []
+    con, shards = gate.con, []
+    for table, sql in REWRITTEN.items():
+        con.execute(f"CREATE TEMP TABLE _{table} AS {sql}")
+    for table, sql in REWRITTEN.items():
+        order = sql.rpartition(" ORDER BY ")[2].replace("s.", "")
+        written = write_stream(fresh, table, stream(con, f"SELECT * FROM _{table} ORDER BY {order}", table))
+        con.execute(f"DROP VIEW IF EXISTS {table}")
+        view(con, fresh, written, table)
+        shards += written
+    return shards
+
+
 def write_leaks(gate: Gate, fresh: Path, known: Mapping[str, tuple[Rule, ...]]) -> tuple[Verdict, list[Shard]]:
-    """Let the leak gate judge; returns its verdict and the shards of `leaks` (and of the split tables, where it drops).
+    """Let the leak gate judge; returns its verdict and the shards of `leaks`.
 
     Args:
-        gate: the gate; its connection has views of all tables.
+        gate: the gate; it has looked.
         fresh: folder to write into.
         known: corpus → rules by which its split is known to leak.
     """
-    con = gate.con
-    verdict = gate.check(known)
-    shards = write_stream(fresh, "leaks", stream(con, f"SELECT * FROM leaks ORDER BY {_ORDER}", "leaks"))
-    if verdict.dropped:
-        for table, sql in REWRITTEN.items():
-            con.execute(f"CREATE TEMP TABLE _{table} AS {sql}")
-        for table, sql in REWRITTEN.items():
-            order = sql.rpartition(" ORDER BY ")[2].replace("s.", "")
-            written = write_stream(fresh, table, stream(con, f"SELECT * FROM _{table} ORDER BY {order}", table))
-            con.execute(f"DROP VIEW IF EXISTS {table}")
-            view(con, fresh, written, table)
-            shards += written
-    return verdict, shards
+    verdict = gate.verdict(known)
+    rows = stream(gate.con, f"SELECT * FROM leaks ORDER BY {_ORDER}", "leaks")
+    return verdict, write_stream(fresh, "leaks", rows)
