@@ -51,7 +51,7 @@ def test_corpora_and_meta_tasks_have_rows_of_their_own(tmp_path: Path, monkeypat
     assert any("without classification, compositional" in n for n in summary["notes"])
 
 
-def test_a_text_of_strangers_does_not_break_the_table(dataset: Path, tmp_path: Path) -> None:
+def test_a_text_of_strangers_does_not_break_the_table() -> None:
     row = {"task": "t", "meta_task": "m", "scope": None, "na": "a | b\nc <script>", "metrics": {}}
     page = markdown(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_train.config import TrainConfig
 from geovec_train.training import trainer as trainer_module
 from geovec_train.training.curve import read_log
 from geovec_train.training.resume import checkpoints
@@ -20,44 +21,42 @@ from tests.geovec_train.training.runs import Killed, asked, config, same
 
 
 @pytest.fixture
-def dies_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainConfig, int], None]:
+    """Begin a run that is killed at a step; what comes after it is not."""
     real = trainer_module.Trainer.compute_loss
 
-    def arrange(step: int | None) -> None:
-        def compute_loss(self: Any, *args: Any, **options: Any) -> Any:
-            if step is not None and self.state.global_step >= step:
+    def begin(options: TrainConfig, step: int) -> None:
+        def compute_loss(self: Any, *args: Any, **more: Any) -> Any:
+            if self.state.global_step >= step:
                 raise Killed
-            return real(self, *args, **options)
+            return real(self, *args, **more)
 
-        monkeypatch.setattr(trainer_module.Trainer, "compute_loss", compute_loss)
+        with monkeypatch.context() as patch:
+            patch.setattr(trainer_module.Trainer, "compute_loss", compute_loss)
+            with pytest.raises(Killed):
+                run(options)
 
-    yield arrange
+    return begin
 
 
 @pytest.mark.parametrize("step", [1, 3, 4])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
-    warm: Path, dataset: Dataset, tmp_path: Path, dies_at: Any, step: int
+    warm: Path, dataset: Dataset, tmp_path: Path, killed_at: Any, step: int
 ) -> None:
     out = tmp_path / "run"
-    dies_at(step)
-    with pytest.raises(Killed):
-        run(config(dataset, out))
+    killed_at(config(dataset, out), step)
     assert not (out / "modules.json").exists()
     assert not (out / "summary.json").exists()
-    dies_at(None)
     run(config(dataset, out))
     assert same(warm, out)
     curves = [[(r["step"], r["loss"], r["lr"]) for r in read_log(p / "log.jsonl")] for p in (warm, out)]
     assert curves[0] == curves[1]
 
 
-def test_mini_batches_by_tokens_go_on_exactly(dataset: Dataset, tmp_path: Path, dies_at: Any) -> None:
+def test_mini_batches_by_tokens_go_on_exactly(dataset: Dataset, tmp_path: Path, killed_at: Any) -> None:
     options = {"mini_batch_tokens": 60, "side": 56}
     run(config(dataset, tmp_path / "whole", **options))
-    dies_at(3)
-    with pytest.raises(Killed):
-        run(config(dataset, tmp_path / "run", **options))
-    dies_at(None)
+    killed_at(config(dataset, tmp_path / "run", **options), 3)
     run(config(dataset, tmp_path / "run", **options))
     assert same(tmp_path / "whole", tmp_path / "run")
 
@@ -80,12 +79,9 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(
     assert same(warm, out)
 
 
-def test_a_checkpoint_of_another_run_is_refused(dataset: Dataset, tmp_path: Path, dies_at: Any) -> None:
+def test_a_checkpoint_of_another_run_is_refused(dataset: Dataset, tmp_path: Path, killed_at: Any) -> None:
     run(config(dataset, tmp_path / "other", seed=1, side=56))
-    dies_at(3)
-    with pytest.raises(Killed):
-        run(config(dataset, tmp_path / "run", side=56))
-    dies_at(None)
+    killed_at(config(dataset, tmp_path / "run", side=56), 3)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")
     with pytest.raises(UserError, match="checkpoint-6 is a checkpoint of another run"):
