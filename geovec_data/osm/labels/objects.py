@@ -16,10 +16,29 @@ from geovec_data.osm.tags import KEYS, meaning_of, unknown_tags, width_of
 _FAULT = "its rings do not close into an area: it crosses itself, or part of it lies outside the extract"
 
 
-def tags_of(item: Any) -> dict[str, str]:
-    """Return an osmium object's tags. Counted, not listed to their end: to say that it is there costs osmium most."""
-    tags = item.tags
-    return dict(islice(iter(tags), len(tags)))
+class Tags:
+    """Reads objects' tags. To ask for the keys of the last object with as many tags costs less than to list them.
+
+    Where they are listed, they are counted and not listed to their end: to say that it is there costs osmium most.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[str, ...]] = {}  # number of tags → keys
+
+    def __call__(self, tags: Any) -> dict[str, str]:
+        """Return osmium's list of tags as a dictionary."""
+        count, get = len(tags), tags.get
+        out: dict[str, str] = {}
+        for key in self._last.get(count, ()):
+            value = get(key)
+            if value is None:
+                break
+            out[key] = value
+        if len(out) < count:  # else these are all
+            out = dict(islice(iter(tags), count))
+            if len(out) == count:  # no key stands twice
+                self._last[count] = tuple(out)
+        return out
 
 
 class Sorter:
@@ -32,6 +51,7 @@ class Sorter:
         import osmium
 
         self._add = batch.add
+        self._tags = Tags()
         self._tally = tally
         self._wkb = osmium.geom.WKBFactory()
         self._no_place: type[Exception] = osmium.InvalidLocationError
@@ -50,14 +70,14 @@ class Sorter:
         self._by_type[type(item)](item)
 
     def _node(self, item: Any) -> None:
-        tags = tags_of(item)
+        tags = self._tags(item.tags)
         meaning = meaning_of(tags, KEYS, "point")
         if meaning is not None and item.location.valid():
             width = width_of(meaning.entry, tags)
             self._add(Row(self._wkb.create_point(item), tags, "node", item.id, item.version, "point", width))
 
     def _way(self, item: Any) -> None:
-        tags = tags_of(item)
+        tags = self._tags(item.tags)
         if unknown := unknown_tags(tags):
             self._tally.unknown.update(unknown)
         if item.is_closed() and tags.get("area") != "no" and meaning_of(tags, KEYS, "ring") is not None:
@@ -81,7 +101,7 @@ class Sorter:
             return str(shapely.to_wkb(shapely.LineString([places[0], *places]), hex=True)) if places else ""
 
     def _relation(self, item: Any) -> None:
-        tags = tags_of(item)
+        tags = self._tags(item.tags)
         if unknown := unknown_tags(tags):
             self._tally.unknown.update(unknown)
         if meaning_of(tags, KEYS, "area") is None:
@@ -100,7 +120,7 @@ class Sorter:
         if row is not None:
             self._add(row._replace(wkb=self._wkb.create_multipolygon(item)))
             return
-        tags = tags_of(item)
+        tags = self._tags(item.tags)
         known = meaning_of(tags, KEYS, "ring" if is_way else "area") is not None
         if known and (is_way or self._relations.pop(id_, None) is None):
             self._assembled.add((is_way, id_))
