@@ -73,8 +73,8 @@ def mteb_tasks(
         split: see `geovec-eval`; None: test if it has examples, else val.
         tasks: only these; empty: all that the split has.
         truth: what is right; see `geovec_train.evaluation.pools`.
-        box: box codec.
-        coordinate: coordinate codec.
+        box: box codec; `geovec-eval` takes the model's own, so give that one to compare figures.
+        coordinate: coordinate codec, likewise.
 
     Returns:
         One `AbsTaskRetrieval` for each row of `geovec-eval` that mteb can ask, in the same order.
