@@ -4,7 +4,7 @@ A map is not complete, so a scene without a label of something may yet have it, 
 knows completely enough around the scene (`geovec_data.osm.completeness`, level in the attribute ``map_level``) is
 called lacking. A change of one kind is made only between scenes of which each shows it or is known to lack it, and
 which otherwise show the same, those kinds included that no map has completely (``map_also``: trees, parks). Where both
-show the kind the change may be that of its amount: one, a few, a dozen or dozens (``map_amount``), said where the map
+show the kind the change may be that of its amount: one, a few, a dozen and so on (``map_amount``), said where the map
 knows them all and nobody would say another of these words.
 """
 
@@ -17,10 +17,12 @@ from typing import Literal, get_args
 SHOWS, ALSO, LACKS, LEVEL, AMOUNT = "map_shows", "map_also", "map_lacks", "map_level", "map_amount"
 STATED = "map_stated"  # a tag key that is not measured to be completely mapped there, but stated by the user to be
 
-Amount = Literal["one", "few", "dozen", "dozens"]
+Amount = Literal["one", "few", "half a dozen", "dozen", "twenty", "dozens"]
 AMOUNTS: tuple[Amount, ...] = get_args(Amount)
-_LEAST: dict[Amount, int] = {"one": 1, "few": 2, "dozen": 10, "dozens": 30}  # things surely there
-_MOST: dict[Amount, float] = {"one": 1, "few": 4, "dozen": 14, "dozens": math.inf}
+_RANGE: dict[Amount, tuple[int, float]] = {  # things surely there
+    "one": (1, 1), "few": (2, 4), "half a dozen": (5, 7), "dozen": (10, 14), "twenty": (18, 22),
+    "dozens": (30, math.inf),
+}  # fmt: skip
 _SLACK = 1.25  # so many times the most with what may be one
 
 
@@ -31,8 +33,10 @@ def amount_of(surely: int, at_most: int) -> Amount | None:
         surely: things that anybody counts.
         at_most: those, and what may be one: cut off by the image's edge.
     """
-    fit = (a for a in AMOUNTS if _LEAST[a] <= surely <= _MOST[a] and at_most <= _SLACK * _MOST[a])
-    return next(fit, None)
+    for amount, (least, most) in _RANGE.items():
+        if least <= surely <= most:
+            return amount if at_most <= _SLACK * most else None
+    return None
 
 
 def amount_pair(noun: str, amount: Amount) -> tuple[str, str]:

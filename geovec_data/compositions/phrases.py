@@ -31,10 +31,19 @@ WORDINGS: dict[Kind, tuple[str, ...]] = {
 AMOUNTS = {
     "one": "a single {thing}",
     "few": "a few {things}",
+    "half a dozen": "about half a dozen {things}",
     "dozen": "about a dozen {things}",
+    "twenty": "about twenty {things}",
     "dozens": "dozens of {things}",
 }
-_BEFORE = {"one": "just one", "few": "just a few", "dozen": "a dozen", "dozens": "dozens"}
+_BEFORE = {
+    "one": "just one",
+    "few": "just a few",
+    "half a dozen": "half a dozen",
+    "dozen": "a dozen",
+    "twenty": "twenty",
+    "dozens": "dozens",
+}
 # what is not counted has no plural
 _UNCOUNTED = {"bareland", "farmland", "forest", "grass", "grassland", "ice", "land", "pavement", "sand", "scrub", "sea"}
 _UNCOUNTED |= {"snow", "soil", "vegetation", "water", "wetland", "woodland"}

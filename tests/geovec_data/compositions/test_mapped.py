@@ -150,12 +150,15 @@ def test_what_a_survey_shows_and_lacks() -> None:
         (2, 2, "few"),
         (4, 5, "few"),
         (4, 6, None),
+        (6, 8, "half a dozen"),
+        (6, 9, None),
         (8, 8, None),
         (11, 14, "dozen"),
         (11, 18, None),
-        (20, 20, None),
+        (16, 16, None),
+        (20, 25, "twenty"),
         (30, 40, "dozens"),
-    ],  # fmt: skip,
+    ],
 )
 def test_an_amount_is_said_where_no_other_word_would_do(surely: int, at_most: int, said: str | None) -> None:
     assert amount_of(surely, at_most) == said

@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 
 from geovec_data.compositions.check import Facts, supported
+from geovec_data.compositions.mapped import AMOUNTS
 from geovec_data.compositions.phrases import WORDINGS, Change, meanings, phrase, things
 
 CATEGORIES = ["ship", "tennis court", "storage tank", "bus", "water", "ground track field"]
@@ -14,11 +15,7 @@ VALUES = [("color", "blue"), ("color", "gray"), ("shape", "oval"), ("quantity", 
 CHANGES = [Change(kind, c) for kind in ("with", "without") for c in CATEGORIES] + [  # type: ignore[arg-type]
     Change("attribute", "color", "blue", "gray"),
     Change("attribute", "shape", "round", "oval"),
-    *(
-        Change("amount", c, before, after)
-        for c in ("ship", "bus")
-        for before, after in permutations(("one", "few", "dozen", "dozens"), 2)
-    ),
+    *(Change("amount", c, before, after) for c in ("ship", "bus") for before, after in permutations(AMOUNTS, 2)),
 ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from geovec_data.osm.captions import amount, captions_of
 from geovec_data.osm.questions import absent, questions_of, there
@@ -13,7 +16,7 @@ from geovec_data.osm.speak import speak
 from geovec_data.osm.stated import nouns_of
 from geovec_data.osm.survey import Survey, Thing
 from geovec_data.osm.tag_table import table
-from geovec_data.records import Scene
+from geovec_data.records import Region, Scene
 
 
 def thing(tag: str, box: tuple[float, float, float, float], *, visible: float = 1.0, sure: bool = True) -> Thing:
@@ -196,3 +199,21 @@ def test_the_largest_building_is_placed_where_it_leads_clearly() -> None:
     )
     two = survey(hall, rival, *huts, stated=("building",))
     assert not any("largest" in t for t in captions_of(two, random.Random(0)))
+
+
+def test_a_building_that_the_image_does_not_show_is_not_counted() -> None:
+    pixels = np.full((200, 200, 3), 200, np.uint8)
+    pixels[10:40, 60:90] = (40, 160, 40)  # a tree over the second house
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    regions = tuple(Region(box=h.box, category="house", ancestors=h.entry.of) for h in HOUSES)
+    scene = Scene(
+        key="a", corpus="c", path="a", image_id="0" * 32, width=200, height=200, data=out.getvalue(), regions=regions,
+        survey=survey(*HOUSES, complete=KNOWN),
+    )  # fmt: skip
+    said = speak(scene, expressions=False, captions=True, questions=True)
+    assert not any(q.kind in ("count", "area") for q in said.questions), said.questions
+    assert "two houses" not in " ".join(said.captions)
+    assert (bool(said.regions[0].captions), bool(said.regions[1].captions)) == (True, False)
+    bare = speak(replace(scene, data=None), expressions=False, captions=True, questions=True)
+    assert any(q.kind == "count" for q in bare.questions)
