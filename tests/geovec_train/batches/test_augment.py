@@ -49,7 +49,7 @@ def seen(
         return made
 
     monkeypatch.setattr(BatchMaker, "_turns", turns)
-    few: dict[str, Any] = {"steps": 9, "batch": 8, "side": 56, "device": "cpu"}
+    few: dict[str, Any] = {"model": "tiny", "steps": 9, "batch": 8, "side": 56, "device": "cpu"}
     run(TrainConfig(dataset=dataset.path, out=out, **few, **options))
     return found
 

@@ -115,7 +115,7 @@ def test_a_run_draws_by_the_weights_of_the_dataset(tmp_path: Path) -> None:
     common = ("units=2", "workers=1", "tasks=[image_to_text]", "checks.max_reject_fraction=1", "split=image")
     dataset = build("recipe=rsicd,rsitmd", *places, *common, f"out={tmp_path / 'd'}", "corpora.rsicd.weight=3")
     train = {c: by["tasks"]["image_to_text"]["train"] for c, by in dataset.manifest.counts["corpora"].items()}
-    short = {"dataset": dataset.path, "steps": 1, "batch": 4, "device": "cpu"}
+    short = {"dataset": dataset.path, "model": "tiny", "steps": 1, "batch": 4, "device": "cpu"}
     summary = run(TrainConfig(out=tmp_path / "run", **short))
     mass_of = {"rsicd": 3 * train["rsicd"], "rsitmd": train["rsitmd"]}
     assert summary["corpora"] == pytest.approx({c: m / sum(mass_of.values()) for c, m in mass_of.items()})

@@ -98,7 +98,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def encoder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "warm"
-    train(TrainConfig(dataset=dataset.path, out=out, steps=20, batch=8, side=56, device="cpu"))
+    train(TrainConfig(dataset=dataset.path, model="tiny", out=out, steps=20, batch=8, side=56, device="cpu"))
     return out
 
 

@@ -19,13 +19,14 @@ class Killed(BaseException):
 
 def config(dataset: Dataset, out: Path, **options: Any) -> TrainConfig:
     """Six steps of eight examples on the CPU."""
-    few: dict[str, Any] = {"steps": 6, "batch": 8, "save_every": 2, "log_every": 2, "device": "cpu"}
+    few: dict[str, Any] = {"model": "tiny", "steps": 6, "batch": 8, "save_every": 2, "log_every": 2, "device": "cpu"}
     return TrainConfig(dataset=dataset.path, out=out, **(few | options))
 
 
 def asked(dataset: Dataset, out: Path, *more: str) -> TrainConfig:
     """The same of one task and small pictures, as it is asked for on the command line."""
-    few = ["steps=6", "batch=8", "save_every=2", "log_every=2", "side=56", "device=cpu", "tasks=[text_to_image]"]
+    few = ["model=tiny", "steps=6", "batch=8", "save_every=2", "log_every=2", "side=56", "device=cpu"]
+    few.append("tasks=[text_to_image]")
     given = [a for a in few if a.partition("=")[0] not in {m.partition("=")[0] for m in more}]
     return load(TrainConfig, [f"dataset={dataset.path}", f"out={out}", *given, *more], "geovec-train")
 

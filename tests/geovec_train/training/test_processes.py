@@ -59,8 +59,8 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def arguments(dataset: Dataset, out: Path, *more: str) -> list[str]:
     return [
-        f"dataset={dataset.path}", f"out={out}", "steps=5", "batch=8", "save_every=2", "log_every=1", "side=56",
-        "device=cpu", "mine_every=3", "mine.k=2", "dev_every=2", *more,
+        f"dataset={dataset.path}", f"out={out}", "model=tiny", "steps=5", "batch=8", "save_every=2", "log_every=1",
+        "side=56", "device=cpu", "mine_every=3", "mine.k=2", "dev_every=2", *more,
     ]  # fmt: skip
 
 

@@ -32,9 +32,9 @@ STEPS, EVERY = 6, 2
 
 def arguments(dataset: Dataset, out: Path) -> list[str]:
     return [
-        f"dataset={dataset.path}", f"out={out}", f"steps={STEPS}", "batch=8", "save_every=3", "log_every=1", "side=56",
-        "device=cpu", f"mine_every={EVERY}", "mine.k=3", "mine.policy.near_caption=off", "keep=2",
-        "tasks=[text_to_image]",
+        f"dataset={dataset.path}", f"out={out}", "model=tiny", f"steps={STEPS}", "batch=8", "save_every=3",
+        "log_every=1", "side=56", "device=cpu", f"mine_every={EVERY}", "mine.k=3", "mine.policy.near_caption=off",
+        "keep=2", "tasks=[text_to_image]",
     ]  # fmt: skip
 
 
