@@ -17,12 +17,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from geovec_data.near import MAX_BITS, MIN_CONTRAST, MIN_SCORE
 from geovec_data.near.confirm import whole_scores, window_scores
 from geovec_data.near.look import FRAMES, Hashes, coefficients, frame_hashes, turned
-from geovec_data.near.search import LEFT, RIGHT, Candidates, candidates
+from geovec_data.near.search import LEFT, RIGHT, Candidates, Positions, candidates
 from geovec_data.near.windows import Floats, Ints
 from geovec_data.phash import SIDE
 
 BLOCK = 1 << 16  # pairs in memory at a time
 _PART = 1 << 10  # thumbnails turned into floats at a time
+Members = tuple[Ints, Ints, Ints]  # positions by group, where each group starts among them, and how many it has
 _NONE = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
@@ -98,12 +99,15 @@ def _search(
         grouped = np.zeros(len(leader), dtype=np.uint8)
         np.bitwise_or.at(grouped, group, sides)
     found = candidates(upright, coefs, leader, bits, threads, grouped)
-    same = np.arange(len(leader))
-    zero = np.zeros(len(leader), dtype=np.int64)
-    found = Candidates(*(np.concatenate(c) for c in zip(
-        (same, same, zero, zero), (found.base, found.other, found.window, found.frame), strict=True
-    )))  # fmt: skip
-    kept = [_NONE]
+    same = np.arange(len(leader), dtype=np.int32)
+    zero = np.zeros(len(leader), dtype=np.int32)
+    found = Candidates(
+        np.concatenate([same, found.base]),
+        np.concatenate([same, found.other]),
+        np.concatenate([zero, found.window]),
+        np.concatenate([zero, found.frame]),
+    )
+    kept: list[tuple[Positions, Positions, Floats]] = [_NONE]
     for pairs in _expanded(found, group, len(leader), sides):
         score = np.zeros(len(pairs.base), dtype=np.float32)
         whole = np.flatnonzero(pairs.window == 0)
@@ -115,7 +119,7 @@ def _search(
     return tuple(np.concatenate(c) for c in zip(*kept, strict=True))  # type: ignore[return-value]
 
 
-def _rows(pairs: Candidates, rows: Ints) -> Candidates:
+def _rows(pairs: Candidates, rows: Ints | slice) -> Candidates:
     return Candidates(pairs.base[rows], pairs.other[rows], pairs.window[rows], pairs.frame[rows])
 
 
@@ -131,19 +135,28 @@ def _expanded(found: Candidates, group: Ints, groups: int, sides: NDArray[np.uin
         base, other = base[np.argsort(group[base], kind="stable")], other[np.argsort(group[other], kind="stable")]
         base_counts, other_counts = (np.bincount(group[m], minlength=groups) for m in (base, other))
         base_start, other_start = np.cumsum(base_counts) - base_counts, np.cumsum(other_counts) - other_counts
-        rows, wide = base_counts[found.base], other_counts[found.other]
-        # one entry a row of the product of two groups, so that a block ends inside a big cluster too
-        candidate = np.repeat(np.arange(len(rows)), np.where(wide > 0, rows, 0))
-        row = np.arange(len(candidate)) - np.repeat(_offsets(np.where(wide > 0, rows, 0)), np.where(wide > 0, rows, 0))
-        width = wide[candidate]
-        for part in _blocks(width):
-            c = np.repeat(candidate[part], width[part])
-            column = np.arange(len(c)) - np.repeat(_offsets(width[part]), width[part])
-            a = base[base_start[found.base[c]] + np.repeat(row[part], width[part])]
-            b = other[other_start[found.other[c]] + column]
-            apart = a != b
-            c, a, b = c[apart], a[apart], b[apart]
-            yield Candidates(a, b, found.window[c], found.frame[c])
+        for start in range(0, len(found.base), BLOCK):
+            some = _rows(found, slice(start, start + BLOCK))
+            yield from _products(some, (base, base_start, base_counts), (other, other_start, other_counts))
+
+
+def _products(found: Candidates, bases: Members, others: Members) -> Iterator[Candidates]:
+    """Turn pairs of groups into pairs of members, some `BLOCK` at a time."""
+    (base, base_start, base_counts), (other, other_start, other_counts) = bases, others
+    wide = other_counts[found.other]
+    rows = np.where(wide > 0, base_counts[found.base], 0)
+    # one entry a row of the product of two groups, so that a block ends inside a big cluster too
+    candidate = np.repeat(np.arange(len(rows)), rows)
+    row = np.arange(len(candidate)) - np.repeat(_offsets(rows), rows)
+    width = wide[candidate]
+    for part in _blocks(width):
+        c = np.repeat(candidate[part], width[part])
+        column = np.arange(len(c)) - np.repeat(_offsets(width[part]), width[part])
+        a = base[base_start[found.base[c]] + np.repeat(row[part], width[part])]
+        b = other[other_start[found.other[c]] + column]
+        apart = a != b
+        c, a, b = c[apart], a[apart], b[apart]
+        yield Candidates(a, b, found.window[c], found.frame[c])
 
 
 def _offsets(counts: Ints) -> Ints:

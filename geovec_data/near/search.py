@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from geovec_data.phash import SIDE
 
 BANDS = ((0, 20), (8, 20), (18, 20), (30, 20), (43, 20))
 """First bit and number of bits of each band."""
+Positions = NDArray[np.signedinteger[Any]]
 LEFT, RIGHT = 1, 2  # the two sides of a split, as bits
 CHUNK = 16  # images at a time: some 3 MB of products and their signs
 # the signs of one row of coefficients, a byte, where they stand in a hash: (HASHED, 256)
@@ -37,10 +39,10 @@ class Candidates:
         frame: the frame in which `other` is like the window.
     """
 
-    base: Ints
-    other: Ints
-    window: Ints
-    frame: Ints
+    base: Positions
+    other: Positions
+    window: Positions
+    frame: Positions
 
 
 def window_hashes(thumbs: Floats) -> Hashes:
@@ -155,7 +157,7 @@ def candidates(
     low = coefs[leader, :HASHED, :HASHED]
     hashes, uncertain = frame_hashes(low), doubts(low)
     sides = np.full(n, LEFT | RIGHT, dtype=np.uint8) if sides is None else sides
-    found: list[NDArray[np.int64]] = [np.empty((5, 0), dtype=np.int64)]
+    found: list[NDArray[np.int32]] = [np.empty((4, 0), dtype=np.int32)]
     with ThreadPoolExecutor(threads) as pool:
         for side, across in ((LEFT, RIGHT), (RIGHT, LEFT), (LEFT | RIGHT, LEFT | RIGHT)):
             bases, others = np.flatnonzero(sides == side), np.flatnonzero(sides & across)
@@ -166,14 +168,15 @@ def candidates(
             found += pool.map(look, range(0, len(bases), CHUNK))
             del table, look  # before the next is made: of many images it takes 20 MB and more
     rows = np.concatenate(found, axis=1)
+    found.clear()  # of many images it takes as much again
     rows = rows[:, np.lexsort((rows[1], rows[0]))]
-    return Candidates(rows[0], rows[1], rows[3], rows[4])
+    return Candidates(*rows)
 
 
 def _look(
     table: Table, thumbs: NDArray[np.uint8], leader: Ints, bases: Ints, others: Ints, most: int, start: int
-) -> NDArray[np.int64]:
-    """Look for some of `bases`: the best window of each pair, as rows (base, other, bits, window, frame)."""
+) -> NDArray[np.int32]:
+    """Look for some of `bases`: the best window of each pair, as rows (base, other, window, frame)."""
     chunk = bases[start : start + CHUNK]
     asked, entered, bits = table.near(window_hashes(thumbs[leader[chunk]].astype(np.float32)).ravel(), most)
     window, base = np.divmod(asked, len(chunk))
@@ -183,4 +186,5 @@ def _look(
     rows = np.stack([base, other, bits, window, frame])[:, apart]
     rows = rows[:, np.lexsort(rows[::-1])]
     pair = rows[0] * len(leader) + rows[1]
-    return rows[:, np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
+    first = np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]
+    return rows[:, first][[0, 1, 3, 4]].astype(np.int32)
