@@ -38,6 +38,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, fresh: Path, options: Mapping[s
         _refuse_unsaid(con, corpus, images, options[corpus])
     rows = sorted(row for corpus, images in placed.items() for row in splits.assign(images, options[corpus]))
     table = arrow.table([[r[i] for r in rows] for i in range(3)], arrow_schema("image_splits"))
+    del placed, rows  # objects for every image: the join below needs none of them
     shards = write_stream(fresh, "image_splits", iter(table.to_batches()))
     con.register("image_splits", table)
     official = ", ".join(f"'{c}'" for c, o in sorted(options.items()) if o.method == "official") or "NULL"
