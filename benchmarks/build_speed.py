@@ -126,6 +126,7 @@ def main(options: dict[str, str]) -> None:
             "peak_mb": peak,
             "unchanged_rerun_s": round(median(again), 2),
             "wall_s": {n: [r.wall for r in rs] for n, rs in runs.items()},
+            "cpu_s": {n: [r.cpu for r in rs] for n, rs in runs.items()},
         },
     )
 

@@ -8,25 +8,20 @@ chain where only neighbours are near, every second one thus stays: what goes is 
 
 from __future__ import annotations
 
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geovec_data.dedup.exact import Copies
 from geovec_data.dedup.options import DedupOptions
 from geovec_data.near.pairs import NearPairs, near_pairs
-from geovec_data.phash import SIDE, thumbnail
 from geovec_data.store.journal import UnitRecord
-from geovec_data.store.sql import staged
-from geovec_data.store.staging import staged_name
-from geovec_data.untrusted.images import decode_gray, open_image
+from geovec_data.store.sql import staged, staged_files
+from geovec_data.store.thumbs import thumbnails
 
 Ints = NDArray[np.int64]
 Name = tuple[str, str]  # corpus and key
@@ -58,29 +53,12 @@ def find_near(
         return Near()
     rows = _ranked(con, staging, units, options)
     names: list[tuple[str, Name]] = [(i, (c, k)) for i, c, k in rows if (i, c, k) not in copies.gone]
-    pixels = _pictures(staging, units, {image: n for n, (image, _) in enumerate(names)}, threads)
+    pixels = thumbnails(staged_files(staging, units, "thumbs"), [image for image, _ in names])
     pairs = near_pairs(pixels, threads=threads)
     stays, score = settle(pairs, len(names))
     gone = {names[n][0]: (names[n][1], names[stays[n]][1], float(score[n])) for n in np.flatnonzero(stays >= 0)}
     counts = {"pairs": len(pairs.first), "images": len(gone), "flat": pairs.flat}
     return Near(gone if options.near == "drop" else {}, counts)
-
-
-def _pictures(staging: Path, units: list[UnitRecord], place: dict[str, int], threads: int) -> NDArray[np.uint8]:
-    """Return the thumbnails of all images, each at its place: read anew, as nothing else needs them."""
-    pixels = np.zeros((len(place), SIDE * SIDE), dtype=np.uint8)
-
-    def read(image: str, data: bytes) -> None:
-        seen = thumbnail(decode_gray(open_image(data, max_pixels=sys.maxsize)))  # the checks let it in before
-        pixels[place[image]] = np.frombuffer(seen, dtype=np.uint8)
-
-    with ThreadPoolExecutor(threads) as pool:
-        for unit in units:
-            if unit.files["images"][0]:
-                with pq.ParquetFile(staging / unit.unit / staged_name("images")) as parquet:
-                    for batch in parquet.iter_batches(batch_size=64, columns=["id", "bytes"]):
-                        list(pool.map(read, batch.column(0).to_pylist(), batch.column(1).to_pylist()))
-    return pixels
 
 
 def settle(pairs: NearPairs, count: int) -> tuple[Ints, NDArray[np.float64]]:

@@ -16,8 +16,7 @@ from geovec_data import arrow
 from geovec_data.leaks.found import add_pairs
 from geovec_data.near.pairs import NearPairs, near_pairs
 from geovec_data.near.search import LEFT, RIGHT
-from geovec_data.phash import SIDE
-from geovec_data.store.staging import mapped
+from geovec_data.store.thumbs import thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def begin(
     sides = arrow.numbers(table.column("side").combine_chunks())
 
     def search() -> NearPairs:
-        return near_pairs(_pictures(thumbs, images), sides, max_bits=bits, min_score=score, threads=threads)
+        return near_pairs(thumbnails(thumbs, images), sides, max_bits=bits, min_score=score, threads=threads)
 
     pool = ThreadPoolExecutor(1)
     pairs = pool.submit(search)
@@ -89,17 +88,3 @@ def near(con: duckdb.DuckDBPyConnection, search: Search | None, *, limit: int) -
     scores = np.concatenate([pairs.score, pairs.score[back]])
     add_pairs(con, "near", search.images, search.corpora, (train, held, scores), "similarity {}", limit)
     return pairs.flat
-
-
-def _pictures(files: Sequence[Path], images: list[str]) -> NDArray[np.uint8]:
-    """Read the thumbnails of images, (images, SIDE²), in their order; without DuckDB, which would copy them twice."""
-    place = {image: n for n, image in enumerate(images)}
-    out = np.zeros((len(images), SIDE * SIDE), dtype=np.uint8)
-    for file in files:
-        for batch in mapped(file).to_batches():
-            _, offsets, pixels = batch.column("thumb").buffers()
-            first = int(np.frombuffer(offsets, dtype=np.int32)[batch.column("thumb").offset])
-            seen = np.frombuffer(pixels, dtype=np.uint8)[first : first + batch.num_rows * SIDE * SIDE]
-            rows = np.array([place.get(image, -1) for image in batch.column("image").to_pylist()], dtype=np.int64)
-            out[rows[rows >= 0]] = seen.reshape(-1, SIDE * SIDE)[rows >= 0]
-    return out
