@@ -7,7 +7,8 @@ from typing import Any
 from geovec_data.geometry.box_codecs import qwen2_5vl
 from geovec_data.geometry.resizing import Resizing
 
-_FAMILY = {"qwen2_vl": "qwen2vl", "qwen2_5_vl": "qwen2_5vl", "qwen3_vl": "qwen3vl"}  # transformers' model_type
+FAMILIES = {"qwen2_vl": "qwen2vl", "qwen2_5_vl": "qwen2_5vl", "qwen3_vl": "qwen3vl"}
+"""Box codec by transformers' model_type."""
 
 
 def own_codecs(model: Any) -> tuple[str | None, str | None]:
@@ -17,7 +18,7 @@ def own_codecs(model: Any) -> tuple[str | None, str | None]:
     """
     config = getattr(model[0], "config", None)
     saved = getattr(config, "geovec", None) or {}
-    box = saved.get("box_codec") or _FAMILY.get(getattr(config, "model_type", ""))
+    box = saved.get("box_codec") or FAMILIES.get(getattr(config, "model_type", ""))
     if box and box.partition(":")[0] == "qwen2_5vl":
         # its pixels are those of the image as it is resized now, whatever it was when the name was noted
         box = qwen2_5vl(resizing(model)).name

@@ -17,8 +17,8 @@ from typing import Any
 from geovec_data.errors import ResourceFault, UserError
 from geovec_data.mining.cache import FOLDER, Key, Role, write_aside
 from geovec_data.mining.copies import Copies
-from geovec_data.mining.model_folder import first_line
-from geovec_data.model_codecs import chosen, own_codecs
+from geovec_data.mining.model_folder import first_line, model_type
+from geovec_data.model_codecs import FAMILIES, chosen, own_codecs
 from geovec_data.progress import say
 from geovec_data.render import Codecs, to_message, to_text
 
@@ -162,6 +162,12 @@ def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Enco
     Raises:
         UserError: when sentence-transformers cannot load it.
     """
+    if model_type(folder) in FAMILIES and not (folder / "modules.json").is_file():
+        raise UserError(
+            f"encoder={name} is a vision-language model, not an encoder yet. Make one of it, trained with geovec-train"
+            f' model={name}, or as it is: python -c "import geovec_train;'
+            f" geovec_train.load('{name}').save_pretrained('models/{folder.name}')\""
+        )
     try:
         from sentence_transformers import SentenceTransformer
 
@@ -171,6 +177,11 @@ def load(name: str, folder: Path, mark: str, dataset: Path, device: str) -> Enco
         raise UserError(
             f"encoder={name} does not load as a SentenceTransformer: {type(error).__name__}: {first_line(error)}"
         ) from error
+    return keep(model, name, mark, dataset)
+
+
+def keep(model: Any, name: str, mark: str, dataset: Path) -> Encoder:
+    """Leave the card of a loaded model with the dataset, and return it as an encoder."""
     card = describe(model, name, mark)
     file = _card_file(dataset, mark)
     file.parent.mkdir(parents=True, exist_ok=True)

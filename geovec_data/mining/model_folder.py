@@ -91,6 +91,18 @@ def find(name: str, option: str = "encoder") -> Path:
         ) from error
 
 
+def model_type(folder: Path) -> str | None:
+    """Return the architecture that a model folder's ``config.json`` names; None: there is none."""
+    file = folder / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, for a message of ours."""
     return (str(error).strip().splitlines() or ["no message"])[0][:300]

@@ -19,6 +19,7 @@ from geovec_data.records import Segments
 from geovec_data.render import Codecs, decode_image, parts
 from geovec_train.given import Given, Reader
 from geovec_train.models.load import load as load_model
+from geovec_train.models.load import save_model
 
 ROLES: tuple[Role, ...] = ("query", "target")
 
@@ -85,6 +86,10 @@ class Embedder(SentenceTransformer):  # type: ignore[misc]
             raise UserError(f"item {bad}: the model gives no finite vector for it; has its training diverged?")
         unit: NDArray[np.float32] = out / norms
         return unit
+
+    def save_pretrained(self, path: str, *_: Any, **__: Any) -> None:
+        """Save as a stock sentence-transformers folder, as `geovec-train` does."""
+        save_model(self, Path(path))
 
 
 class _Pictures:

@@ -12,10 +12,15 @@ import torch
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 
+import geovec_train
 from geovec_data.errors import UserError
+from geovec_data.mining.encoder import load as load_encoder
+from geovec_train.evaluation.evaluate import EvalConfig
+from geovec_train.evaluation.evaluate import run as evaluate
 from geovec_train.models.checkpoint import is_checkpoint, is_vision_language
 from geovec_train.models.load import check_folder, codecs_of, load, save_model
 from geovec_train.models.sizes import set_side, set_visual_tokens
+from tests.fixtures.dataset import caption_dataset
 from tests.fixtures.encoders import small_tiny
 from tests.fixtures.vlm import FAMILIES, HIDDEN, write_vlm
 
@@ -145,3 +150,20 @@ def test_the_tiny_encoder_is_no_vision_language_model_of_the_hub(tmp_path: Path)
     (tmp_path / "other" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(UserError, match=r"no modules\.json"):
         check_folder(tmp_path / "other")
+
+
+def test_untrained_it_is_evaluated_and_saved_for_mining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = caption_dataset(tmp_path / "captions", images=12)
+    folder = write_vlm(tmp_path / "vlm", "qwen3_vl", most=64**2)
+    monkeypatch.chdir(tmp_path)
+    asked = EvalConfig(dataset=dataset.path, model=str(folder), tasks=["text_to_image"], bootstrap=0, device="cpu")
+    before = evaluate(asked)
+    assert before["codecs"] == "qwen3vl+lat_lon"
+    with pytest.raises(UserError, match=r"encoder=x is a vision-language model, not an encoder yet.*save_pretrained"):
+        load_encoder("x", folder, "0" * 64, tmp_path, "cpu")
+    geovec_train.load(folder, device="cpu").save_pretrained(str(tmp_path / "saved"))
+    saved = tmp_path / "saved"
+    assert evaluate(asked.model_copy(update={"model": str(saved)}))["tasks"] == before["tasks"]
+    assert load_encoder("saved", saved, "0" * 64, tmp_path, "cpu").card.box_codec == "qwen3vl"
+    geovec_train.load(small_tiny(tmp_path / "tiny"), device="cpu").save_pretrained(str(tmp_path / "again"))
+    assert "geovec" not in (tmp_path / "again" / "modules.json").read_text()

@@ -30,7 +30,9 @@ class EvalConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Path = Field(description="dataset directory, made by geovec-data build")
-    model: str = Field(description="any SentenceTransformer: a training run, a folder, or a hub name")
+    model: str = Field(
+        description="any SentenceTransformer or Qwen-VL: a training run, a folder, a hub name, or qwen2vl_2b, …"
+    )
     split: str | None = Field(None, description="split to score; null: test if it has examples, else val")
     tasks: list[str] = Field(default_factory=list, description="tasks to score; empty: all that the split has")
     truth: Truth = Field(

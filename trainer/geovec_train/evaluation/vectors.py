@@ -12,17 +12,18 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.mining.cache import EmbeddingStore, Role
 from geovec_data.mining.embed import embed
-from geovec_data.mining.encoder import Card, Encoder, load, pick_device, read_card
+from geovec_data.mining.encoder import Card, Encoder, keep, load, pick_device, read_card
 from geovec_data.mining.encoding import LocalEncoding
-from geovec_data.mining.model_folder import find, fingerprint
+from geovec_data.mining.model_folder import fingerprint
 from geovec_train.evaluation.view import View
+from geovec_train.models.hub import locate
 
 
 class Vectorizer:
     """Gives unit vectors of items for one encoder; loads it only when a vector is missing.
 
     Args:
-        model: any SentenceTransformer: folder, training run or hub name.
+        model: any SentenceTransformer or Qwen-VL checkpoint: folder, training run, hub name or preset.
         dataset: where the items are and where vectors are kept.
         box: box codec, or None for the one saved with the encoder.
         coordinate: coordinate codec, likewise.
@@ -49,7 +50,7 @@ class Vectorizer:
         self.device = pick_device(device)
         self._encoder: Encoder | None = None
         try:
-            self._folder = find(model)
+            self._folder = locate(model)
             self._mark = fingerprint(self._folder)
             self.card: Card = read_card(model, self._mark, dataset.path) or self._load().card
         except UserError as error:  # mining, whose code this is, calls the option encoder
@@ -58,10 +59,15 @@ class Vectorizer:
 
     def _load(self) -> Encoder:
         if self._encoder is None:
+            from geovec_train.models.checkpoint import is_checkpoint, load_checkpoint
             from geovec_train.models.load import faster, quiet
 
             with quiet():
-                self._encoder = load(self._model, self._folder, self._mark, self._dataset.path, self.device)
+                if is_checkpoint(self._folder):
+                    model = load_checkpoint(self._folder, device=self.device)
+                    self._encoder = keep(model, self._model, self._mark, self._dataset.path)
+                else:
+                    self._encoder = load(self._model, self._folder, self._mark, self._dataset.path, self.device)
             self._encoder.model[0] = faster(self._encoder.model[0])
         return self._encoder
 

@@ -16,24 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
+from geovec_data.mining.model_folder import model_type
+from geovec_data.model_codecs import FAMILIES
 from geovec_train.models.inputs import CHAT_TEMPLATE
 
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 IMAGE_TOKEN = "<|image_pad|>"
 _PROCESSOR = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
-
-
-def model_type(folder: Path) -> str | None:
-    """Return the architecture that a model folder's ``config.json`` names; None: there is none."""
-    file = folder / "config.json"
-    if not file.is_file():
-        return None
-    try:
-        found = json.loads(file.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError):
-        return None
-    return found if isinstance(found, str) else None
 
 
 def is_checkpoint(folder: Path) -> bool:
