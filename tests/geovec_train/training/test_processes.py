@@ -17,6 +17,7 @@ from geovec_train.training.curve import read_log
 from geovec_train.training.processes import Processes
 from geovec_train.training.train import run
 from tests.fixtures.dataset import caption_dataset
+from tests.fixtures.vlm import write_vlm
 from tests.geovec_train import processes
 from tests.geovec_train.processes import CASES, WORLD
 
@@ -85,6 +86,32 @@ def test_two_processes_train_as_one(dataset: Dataset, tmp_path: Path) -> None:
     again = torchrun(*arguments(dataset, both))
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
+
+
+def test_two_processes_train_adapters_as_one(dataset: Dataset, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from geovec_data.options import load
+    from geovec_train.config import TrainConfig
+
+    model = write_vlm(tmp_path / "vlm", "qwen2_vl")
+    few = [
+        "steps=2",
+        "batch=6",
+        "mini_batch=3",
+        "max_visual_tokens=4",
+        "lr=0.01",
+        "tasks=[text_to_image]",
+        "device=cpu",
+    ]
+    given = [f"dataset={dataset.path}", f"model={model}", *few]
+    done = torchrun(*given, f"out={tmp_path / 'both'}")
+    assert done.returncode == 0, done.stderr
+    run(load(TrainConfig, [*given, f"out={tmp_path / 'one'}"], "geovec-train"))
+    both, one = (load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("both", "one"))
+    assert both.keys() == one.keys()
+    assert all(torch.allclose(both[name], one[name], atol=1e-5) for name in one)
+    assert any(bool(weight.any()) for name, weight in one.items() if "lora_B" in name)
 
 
 def test_two_processes_go_on_where_they_were_killed(dataset: Dataset, tmp_path: Path) -> None:
