@@ -1,7 +1,9 @@
 """The one place that turns an item into what a model is given; mining, training, evaluation and users share it.
 
-A query is rendered with its instruction, a target without one. The message form is the chat format that
-sentence-transformers takes for every vision-language model; text-only encoders get the text form.
+A query is rendered with its instruction, a target without one: in a message it is the system's turn, which is where
+sentence-transformers puts a prompt (``encode(…, prompt_name="<task>")``), so that both ways are one. The message form
+is the chat format that sentence-transformers takes for every vision-language model; text-only encoders get the text
+form.
 """
 
 from __future__ import annotations
@@ -53,14 +55,14 @@ class Codecs:
 
 
 def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: ImageSize) -> list[tuple[str, str]]:
-    """Render to ``("text", text)`` and ``("image", image id)`` parts, in order; the instruction comes first.
+    """Render to ``("text", text)`` and ``("image", image id)`` parts, in order, after ``("instruction", text)``.
 
     What looks like a control token (``<|im_end|>``) in a text of the item loses its bars: no caption ends a turn or
     adds an image.
     """
     out: list[tuple[str, str]] = []
     if instruction:
-        out.append(("text", instruction))
+        out.append(("instruction", instruction))
     image: str | None = None
     for s in segments:
         if s.kind == "image":
@@ -81,19 +83,22 @@ def parts(segments: Segments, *, instruction: str | None, codecs: Codecs, size: 
 
 
 def to_message(rendered: list[tuple[str, str]], image: Callable[[str], Any]) -> list[dict[str, Any]]:
-    """Make a one-turn chat message of rendered parts; `image` gives what the model takes for an image id.
+    """Make a chat message of rendered parts; `image` gives what the model takes for an image id.
 
     Texts that follow one another become one with a blank between, as most chat templates put none.
     """
     content: list[dict[str, Any]] = []
+    turns = [{"role": "user", "content": content}]
     for kind, value in rendered:
-        if kind == "image":
+        if kind == "instruction":
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": value}]})
+        elif kind == "image":
             content.append({"type": "image", "image": image(value)})
         elif content and content[-1]["type"] == "text":
             content[-1]["text"] += f" {value.strip()}"
         else:
             content.append({"type": "text", "text": value.strip()})
-    return [{"role": "user", "content": content}]
+    return turns
 
 
 def to_text(rendered: list[tuple[str, str]]) -> str:

@@ -73,7 +73,7 @@ class Flattener:
         for kind, value in parts(
             segments, instruction=instruction, codecs=self._codecs, size=self._dataset.images.size
         ):
-            if kind == "text":
+            if kind != "image":
                 texts += [value] if value else []
             elif image is not None:
                 raise TwoImages

@@ -129,7 +129,7 @@ class Feed:
                 segments = items.segments(i)
                 rendered = parts(segments, instruction=self._key.instruction, codecs=self._codecs, size=size)
                 pixels = sum(w * h for w, h in (size(v) for kind, v in rendered if kind == "image"))
-                letters = sum(len(v) for kind, v in rendered if kind == "text")
+                letters = sum(len(v) for kind, v in rendered if kind != "image")
                 # text lengths are compared roughly, so that regions of one image stay together
                 window.append(((-pixels, -(letters // 16), int(position[n]), i), rendered))
             window.sort(key=lambda entry: entry[0])

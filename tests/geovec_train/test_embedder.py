@@ -198,3 +198,13 @@ def test_importing_the_package_is_light() -> None:
     assert done.returncode == 0, done.stderr
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         geovec_train.lod  # noqa: B018
+
+
+@pytest.mark.parametrize("family", ["tiny", "qwen2_vl", "qwen3_vl"])
+def test_sentence_transformers_own_prompt_is_the_instruction(tiny: Path, tmp_path: Path, family: str) -> None:
+    folder = tiny if family == "tiny" else write_vlm(tmp_path / family, family)
+    embedder = geovec_train.load(folder, device="cpu")
+    own = embedder.encode_items([{"text": "a pier", "instruction": "Find the image."}])
+    assert np.abs(embedder.encode(["a pier"], prompt="Find the image.") - own).max() < 1e-6
+    if family != "tiny":
+        assert np.abs(embedder.encode(["a pier"]) - own).max() > 1e-3

@@ -244,7 +244,7 @@ def test_a_killed_export_goes_on_and_ends_as_an_undisturbed_one(
         (["format=hf", "tasks=[region_to_txt]"], "Did you mean 'region_to_text'"),
         (["format=hf", "splits=[trian]"], "Did you mean 'train'"),
         (["format=hf", "negatives=frist"], "Did you mean 'first'"),
-        (["format=mmeb", "box_codec=qwen"], "Did you mean 'qwen2vl'"),
+        (["format=mmeb", "box_codec=qwen2-vl"], "Did you mean 'qwen2vl'"),
         (["format=sentence-transformers", "negatives=none"], "needs mined negatives"),
         (["format=parquet"], "ids"),
         (["format=hf", "fromat=hf"], "Did you mean 'format'"),

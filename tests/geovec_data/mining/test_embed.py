@@ -62,9 +62,9 @@ def test_every_task_is_mined_with_each_item_embedded_once(
     whole = Encoder.prepare
 
     def watched(self: Encoder, inputs: Any, role: Any) -> Any:
-        assert all(isinstance(i, list) and i[0]["role"] == "user" for i in inputs)  # messages
+        assert all(isinstance(i, list) and i[-1]["role"] == "user" for i in inputs)  # messages
         for i in inputs:
-            content = [p.get("text") or hash(p["image"].tobytes()) for p in i[0]["content"]]
+            content = [p.get("text") or hash(p["image"].tobytes()) for turn in i for p in turn["content"]]
             seen[role, str(content)] += 1
         return whole(self, inputs, role)
 
@@ -122,7 +122,7 @@ def test_another_codec_takes_over_what_has_no_numbers(
     whole = Encoder.prepare
 
     def watched(self: Encoder, inputs: Any, role: Any) -> Any:
-        again.extend(i[0]["content"][-1].get("text", "") for i in inputs)
+        again.extend(i[-1]["content"][-1].get("text", "") for i in inputs)
         return whole(self, inputs, role)
 
     monkeypatch.setattr(Encoder, "prepare", watched)

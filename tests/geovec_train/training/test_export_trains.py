@@ -66,8 +66,8 @@ def test_exported_sides_embed_as_the_items_themselves(
         .fetchall()
     )
     said = home.instruction("text_to_region/0")
-    # a rendered query is two texts, the exported one is those two in one string
-    queries = [" ".join(p["text"] for p in own(q, said)[0]["content"]) for q, _ in pairs]
+    # a rendered query is two turns, the exported one is their texts in one string
+    queries = [" ".join(p["text"] for turn in own(q, said) for p in turn["content"]) for q, _ in pairs]
     assert list(rows["anchor"]) == queries
     ours = stock.encode([own(p, None) for _, p in pairs])
     theirs = stock.encode(list(rows["positive"]))

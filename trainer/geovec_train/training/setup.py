@@ -149,7 +149,7 @@ def _kept(codecs: Codecs) -> dict[str, str]:
     return {
         "box_codec": codecs.box.name,
         "coordinate_codec": codecs.coordinate.name,
-        "instruction": "before a query; targets have none",
+        "instruction": "before a query, as the system's turn of a message; targets have none",
     }
 
 
