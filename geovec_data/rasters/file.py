@@ -17,6 +17,9 @@ from geovec_data.rasters.vrt import is_vrt, safe_vrt
 
 MAX_SEQUENTIAL = 2**28  # pixels
 MAX_BANDS = 4096
+DECODED = (
+    64 << 20
+)  # bytes of decoded blocks that GDAL keeps; rasterio counts in bytes where GDAL itself takes megabytes
 MAX_BLOCK = 2**30  # bytes that GDAL decodes at once to read one pixel
 
 
@@ -72,7 +75,7 @@ def opened(path: Path, vrt_root: Path | None = None) -> Iterator[Any]:
                 GDAL_PAM_ENABLED="NO",
                 GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
                 GDAL_VRT_ENABLE_PYTHON="NO",
-                GDAL_CACHEMAX=128,
+                GDAL_CACHEMAX=DECODED,
             ),
             rasterio.open(name, driver=driver) as raster,
         ):

@@ -98,3 +98,11 @@ def test_what_gdal_says_of_broken_tags_is_told_as_unreadable() -> None:
 
     with pytest.raises(Unreadable, match="Key GeogCitationGeoKey has offset=22"), readable("a.tif"):
         raise CPLE_AppDefinedError(3, 1, "Key GeogCitationGeoKey has offset=22")
+
+
+def test_what_is_decoded_is_kept_for_the_next_window(tmp_path: Path) -> None:
+    from rasterio._env import get_gdal_config
+
+    path = geotiff(tmp_path / "a.tif", np.zeros((1, 8, 8), np.uint8))
+    with opened(path):
+        assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20
