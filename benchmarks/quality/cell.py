@@ -17,28 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from sentence_transformers import SentenceTransformer
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmarks.quality import library
-from benchmarks.quality.plan import BATCH, LIBRARY, LR, NEGATIVES, POLICY, REFRESHES, RIVAL, TEMPERATURE, Cell
+from benchmarks.quality.plan import BATCH, LIBRARY, LR, NEGATIVES, POLICY, REFRESHES, RESULTS, RIVAL, TEMPERATURE, Cell
 from benchmarks.quality.prepare import TASKS
+from benchmarks.quality.scores import scored
 from geovec_data.dataset import Dataset
 from geovec_data.mining.mine import MineConfig
 from geovec_data.mining.mine import run as mine
 from geovec_train.batches.data import load_train
 from geovec_train.config import TrainConfig
-from geovec_train.evaluation.evaluate import EvalConfig
-from geovec_train.evaluation.evaluate import run as evaluate
 from geovec_train.models.load import load, save_model
 from geovec_train.training.overlay import overlay
 from geovec_train.training.setup import make_model
 from geovec_train.training.train import run as train
 
-RESULTS = Path(__file__).parent.parent / "results" / "quality"
-SCORES = ("P@1", "R@10")
 BLIND = ("image", "box", "text")
 LATER = 100  # added to the seed in the second stage, whose order would else be that of the first
 
@@ -79,9 +75,6 @@ def run(cell: Cell, work: Path) -> dict[str, Any]:
 def _own_view(dataset: Path, home: Path) -> Dataset:
     """Return the dataset under a folder in which vectors and mined negatives of these encoders may lie."""
     return Dataset(home) if (home / "manifest.json").exists() else overlay(Dataset(dataset), home)
-
-
-# -- training ------------------------------------------------------------------------------------------------------
 
 
 def _beginning(cell: Cell, home: Path, data: Dataset) -> Path:
@@ -216,36 +209,6 @@ def counted() -> Iterator[dict[str, int]]:
 
 def _tail(log: list[dict[str, Any]]) -> float:
     return float(np.mean([p["loss"] for p in log[-5:]]))
-
-
-# -- scoring -------------------------------------------------------------------------------------------------------
-
-
-def scored(data: Dataset, model: Path, out: Path, *, blind: str | None = None, units: bool = True) -> dict[str, Any]:
-    """Score with `geovec-eval`'s code; return values, chance and, by parent image, the sums that intervals need."""
-    shutil.rmtree(out, ignore_errors=True)
-    found = evaluate(
-        EvalConfig.model_validate(
-            {"dataset": data.path, "model": str(model), "out": out, "bootstrap": 0, "device": "cpu", "blind": blind}
-        )
-    )
-    answers = pq.read_table(out / "answers.parquet").to_pandas()
-    rows: dict[str, Any] = {}
-    for row in found["tasks"]:
-        if row.get("subset") or "na" in row:
-            continue
-        name = f"{row['task']}/{row['scope']}"
-        own = answers[(answers.task == row["task"]) & (answers.scope == row["scope"]) & (answers.subset == "")]
-        rows[name] = {m: {n: round(row["metrics"][m][n], 5) for n in ("value", "chance")} for m in SCORES}
-        rows[name] |= {"queries": row["queries"], "pool": row["pool_median"], "pool_sha256": row["pool_sha256"]}
-        if units:
-            sums = own.groupby(row["resampled_by"])[list(SCORES)].agg("sum").round(4)
-            rows[name]["by"] = row["resampled_by"]
-            rows[name]["units"] = {
-                "queries": own.groupby(row["resampled_by"]).size().tolist(),
-                **{m: sums[m].tolist() for m in SCORES},
-            }
-    return rows
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ from typing import Literal
 
 Budget = Literal["steps", "items"]
 
+RESULTS = Path(__file__).parent.parent / "results" / "quality"
+SCORES = ("P@1", "R@10")
+
 SETS = ("regions", "rsicd")
 LIBRARY = ("plain", "best")
 ARMS = (*LIBRARY, "mask", "mined", "fresh")

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from datetime import datetime
 
-from benchmarks.quality.cell import RESULTS
-from benchmarks.quality.plan import ARMS, SETS, in_order
+from benchmarks.quality.plan import ARMS, RESULTS, SETS, in_order
 
 
 def main(options: dict[str, str]) -> None:

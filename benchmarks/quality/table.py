@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.cell import RESULTS, SCORES
-from benchmarks.quality.plan import ARMS, RIVAL
+from benchmarks.quality.plan import ARMS, RESULTS, RIVAL, SCORES
 
 Floats = NDArray[np.float64]
 DRAWS = 4000
@@ -78,11 +77,11 @@ def _compared(kind: tuple[str, str, str], cells: list[dict[str, Any]], every: li
 def _arm(own: dict[int, Any], rival: dict[int, Any], task: str, metric: str) -> dict[str, Any]:
     values = [c["scores"][task][metric]["value"] for _, c in sorted(own.items())]
     queries = _queries(next(iter(own.values())), task)
-    low, high = _interval([_sums(c, task, metric) for c in own.values()], queries)
+    low, high = interval([_sums(c, task, metric) for c in own.values()], queries)
     out: dict[str, Any] = {"seeds": len(own), "value": float(np.mean(values)), "low": low, "high": high, "each": values}
     both = sorted(set(own) & set(rival))
     if both and own is not rival:
-        low, high = _interval([_sums(own[s], task, metric) - _sums(rival[s], task, metric) for s in both], queries)
+        low, high = interval([_sums(own[s], task, metric) - _sums(rival[s], task, metric) for s in both], queries)
         theirs = [rival[s]["scores"][task][metric]["value"] for s in both]
         mine = [own[s]["scores"][task][metric]["value"] for s in both]
         out["to_rival"] = {
@@ -104,7 +103,7 @@ def _sums(cell: dict[str, Any], task: str, metric: str) -> Floats:
     return np.array(cell["scores"][task]["units"][metric], dtype=np.float64)
 
 
-def _interval(sums: list[Floats], queries: Floats) -> tuple[float, float]:
+def interval(sums: list[Floats], queries: Floats) -> tuple[float, float]:
     """Return the 95 % interval of a mean over queries and seeds.
 
     Args:
