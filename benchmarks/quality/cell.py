@@ -30,7 +30,7 @@ from geovec_data.mining.mine import MineConfig
 from geovec_data.mining.mine import run as mine
 from geovec_train.batches.data import load_train
 from geovec_train.config import TrainConfig
-from geovec_train.models.load import load, save_model
+from geovec_train.models.load import save_model
 from geovec_train.training.overlay import overlay
 from geovec_train.training.setup import make_model
 from geovec_train.training.train import run as train
@@ -81,11 +81,14 @@ def _beginning(cell: Cell, home: Path, data: Dataset) -> Path:
     """Return the folder of the initial weights, which all arms of a seed share."""
     out = home / "initial"
     if not (out / "modules.json").is_file():
-        config = TrainConfig(dataset=data.path, out=home, model=cell.model, seed=cell.seed, device="cpu")
-        tasks = sorted(TASKS[cell.data])
-        model, _ = make_model(config, data, load_train(data, tasks, None, NEGATIVES))
-        save_model(model, out)
+        save_model(_encoder(cell, data, cell.model), out)
     return out
+
+
+def _encoder(cell: Cell, data: Dataset, model: str) -> SentenceTransformer:
+    """Return an encoder as GeoVec's trainer begins with it: a new one, or that of a folder."""
+    config = TrainConfig(dataset=data.path, out=data.path, model=model, seed=cell.seed, device="cpu")
+    return make_model(config, data, load_train(data, sorted(TASKS[cell.data]), None, NEGATIVES))[0]
 
 
 def _library(cell: Cell, home: Path, data: Dataset) -> list[dict[str, Any]]:
@@ -94,7 +97,7 @@ def _library(cell: Cell, home: Path, data: Dataset) -> list[dict[str, Any]]:
     kept = {"lr": LR[cell.model], "distinct": distinct}
 
     def encoder(folder: Path) -> SentenceTransformer:
-        model = load(folder, device="cpu")
+        model = _encoder(cell, data, str(folder))
         library.by_name(model, data, said)
         return model
 

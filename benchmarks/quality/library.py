@@ -21,10 +21,12 @@ from benchmarks.quality.plan import BATCH, MARGIN, NEGATIVES, TEMPERATURE
 from geovec_data.dataset import Dataset
 from geovec_data.render import parts, to_message
 from geovec_train.batches.pictures import PictureCache
+from geovec_train.config import TrainConfig
 from geovec_train.models.load import codecs_of, save_model
 
 Pairs = dict[str, datasets.Dataset]
 TARGET = ""
+PRETRAINED = float(TrainConfig.model_fields["lr_pretrained"].default)  # of lr: what was pretrained learns slower
 
 
 def pairs_of(data: Dataset, tasks: Sequence[str]) -> tuple[Pairs, dict[str, str]]:
@@ -122,6 +124,7 @@ def train(
         distinct: batches without duplicates.
     """
     falls = round(decay * steps)
+    pretrained = getattr(model[0], "pretrained", None)
     staging = out.with_name(out.name + ".part")
     shutil.rmtree(staging, ignore_errors=True)
     args = SentenceTransformerTrainingArguments(
@@ -129,6 +132,7 @@ def train(
         max_steps=steps,
         per_device_train_batch_size=BATCH,
         learning_rate=lr,
+        learning_rate_mapping={} if pretrained is None else {pretrained: lr * PRETRAINED},
         weight_decay=0.1,
         adam_beta1=0.9,
         adam_beta2=0.98,
