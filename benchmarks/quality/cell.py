@@ -201,7 +201,8 @@ def counted() -> Iterator[dict[str, int]]:
     def hook(module: torch.nn.Module, given: tuple[Any, ...]) -> None:
         if isinstance(module, SentenceTransformer) and torch.is_grad_enabled():
             count["items"] += len(given[0]["input_ids"])
-            count["pictures"] += len(given[0].get("image_grid_thw", ()))
+            if (shown := given[0].get("image_ids")) is not None:
+                count["pictures"] += int(shown.max()) + 1
 
     handle = register_module_forward_pre_hook(hook)
     try:

@@ -31,6 +31,10 @@ def scored(data: Dataset, model: Path, out: Path, *, blind: str | None = None, u
         own = answers[(answers.task == row["task"]) & (answers.scope == row["scope"]) & (answers.subset == "")]
         rows[name] = {m: {n: round(row["metrics"][m][n], 5) for n in ("value", "chance")} for m in SCORES}
         rows[name] |= {"queries": row["queries"], "pool": row["pool_median"], "pool_sha256": row["pool_sha256"]}
+        rows[name]["corpora"] = {
+            corpus: {"queries": part["queries"], **{m: round(part["metrics"][m]["value"], 4) for m in SCORES}}
+            for corpus, part in row.get("corpora", {}).items()
+        }
         if units:
             sums = own.groupby(row["resampled_by"])[list(SCORES)].agg("sum").round(4)
             rows[name]["by"] = row["resampled_by"]
