@@ -155,6 +155,8 @@ def test_a_model_that_is_nowhere_and_sizes_that_disagree_are_told(dataset: Datas
     for name in ("qwen3vl_2b", "no-such/model", str(tmp_path / "absent")):
         with pytest.raises(UserError, match="no such folder"):
             run(config(dataset, tmp_path / "run", model=name))
+    with pytest.raises(UserError, match=r"Did you mean 'qwen2vl_2b'\?"):
+        run(config(dataset, tmp_path / "run", model="qwen2vl-2b"))
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="side and max_visual_tokens both say"):
         config(dataset, tmp_path / "run", side=56, max_visual_tokens=4)

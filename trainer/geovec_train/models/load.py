@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geovec_data.errors import ResourceFault, UserError
+from geovec_data.errors import ResourceFault, UserError, suggest
 from geovec_data.model_codecs import chosen, own_codecs
 from geovec_data.render import Codecs
 from geovec_train.models.presets import PRESETS
@@ -105,14 +105,14 @@ def check_folder(path: str | Path, option: str = "model") -> Path:
         UserError: when there is none, or it holds no encoder.
     """
     from geovec_train.models.checkpoint import is_checkpoint
-    from geovec_train.models.hub import locate
+    from geovec_train.models.hub import HUB, locate
 
     try:
         folder = locate(str(path), option)
     except UserError as error:
         if option != "model":
             raise
-        raise UserError(f"{error}. New encoders are called {', '.join(PRESETS)}") from error
+        raise UserError(f"{str(error).rstrip('.')}.{suggest(str(path), [*PRESETS, *HUB])}") from error
     if not (folder / "modules.json").is_file() and not is_checkpoint(folder):
         held = "an unfinished run: run its command again" if (folder / "checkpoints").is_dir() else "no encoder"
         raise UserError(f"{option}={path}: no modules.json in this folder, so it is {held}")
