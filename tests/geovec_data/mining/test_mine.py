@@ -299,7 +299,7 @@ def test_another_split_is_recorded(tmp_path: Path) -> None:
     ("options", "said"),
     [
         ({"tasks": ["imag_to_text"]}, "Did you mean 'image_to_text'"),
-        ({"box_codec": "qwen3vl"}, "unknown box codec 'qwen3vl'"),
+        ({"box_codec": "qwen9vl"}, "unknown box codec 'qwen9vl'"),
     ],
 )
 def test_mistakes_are_named(

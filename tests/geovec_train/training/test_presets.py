@@ -109,6 +109,8 @@ def test_an_unknown_name_is_told_the_presets(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train_main([f"dataset={dataset.path}", f"out={tmp_path / 'a'}", "model=mimi"]) == 2
+    assert "Did you mean 'mini'?" in capsys.readouterr().err
+    assert train_main([f"dataset={dataset.path}", f"out={tmp_path / 'a'}", "model=qqqq"]) == 2
     said = capsys.readouterr().err
     assert all(name in said for name in PRESETS)
     with pytest.raises(UserError, match="model=mini needs a multiple of 32"):
