@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sentence_transformers.base.modules.transformer import Transformer
 
 from geovec_data.errors import UserError
 from geovec_train.models.encoder import InterleavedEncoder
-from geovec_train.models.load import codecs_of, load, save_model
+from geovec_train.models.load import codecs_of, load
 from geovec_train.models.tiny import build_tiny
 
 TEXTS = ["a pier beside a beach", "many planes on the apron", "two storage tanks near a road", "find it:"]
@@ -41,18 +40,6 @@ def message(*parts: Any) -> list[dict[str, Any]]:
 def fast() -> SentenceTransformer:
     settings = {"box_codec": "pixels", "coordinate_codec": "lon_lat:4"}
     return build_tiny(TEXTS * 3, seed=1, geovec=settings, prompts={"text_to_image": "Find the image."})
-
-
-@pytest.fixture(scope="module")
-def folder(fast: SentenceTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "saved (1) = ~"
-    save_model(fast, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def stock(folder: Path) -> Iterator[SentenceTransformer]:
-    yield SentenceTransformer(str(folder), device="cpu")
 
 
 def embed(model: SentenceTransformer, inputs: list[Any], **options: Any) -> np.ndarray[Any, Any]:

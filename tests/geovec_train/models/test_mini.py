@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from sentence_transformers.base.modules.transformer import Transformer
 
 from geovec_train.models import mini_encoder
 from geovec_train.models.lite0 import lite0_config, open_gates, renamed, see
-from geovec_train.models.load import codecs_of, load, save_model
+from geovec_train.models.load import codecs_of, load
 from geovec_train.models.mini import adapt_tokenizer, build_mini
 from geovec_train.models.mini_encoder import MiniEncoder
 from tests.fixtures.mini_parts import VISION, small_mini, vision_part, write_text_part
@@ -54,18 +53,6 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
     settings = {"box_codec": "pixels", "coordinate_codec": "lon_lat:4"}
     folder = tmp_path_factory.mktemp("text")
     return small_mini(folder, geovec=settings, prompts={"text_to_image": "Find the image."})
-
-
-@pytest.fixture(scope="module")
-def folder(fast: SentenceTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "saved"
-    save_model(fast, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def stock(folder: Path) -> Iterator[SentenceTransformer]:
-    yield SentenceTransformer(str(folder), device="cpu")
 
 
 def embed(model: SentenceTransformer, inputs: list[Any], **options: Any) -> np.ndarray[Any, Any]:
