@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from geovec_data.readers._columns import Columns
 
 _BATCH = 32  # rows decoded at a time: images may be large
+_BUFFER = 2**20  # bytes of a column chunk read at a time
 
 
 class BrokenTable(Exception):
@@ -26,7 +27,8 @@ def opened(path: Path) -> pq.ParquetFile:
         BrokenTable: no Parquet, or cut off.
     """
     try:
-        return pq.ParquetFile(path)
+        # pyarrow reads a row group whole where it may buffer ahead
+        return pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise BrokenTable(f"no readable Parquet: {_words(error)}") from error
 

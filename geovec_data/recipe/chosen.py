@@ -36,11 +36,13 @@ class Chosen:
     Attributes:
         name: of the corpus.
         tree: its recipe as it stands in the file.
+        file: the recipe as it was named: a shipped one, or a YAML of the user's own.
         mixed: what a mix changes of it.
     """
 
     name: str
     tree: dict[str, Any]
+    file: str
     mixed: dict[str, Any] = field(default_factory=dict)
 
 
@@ -98,7 +100,7 @@ def _one(name: str) -> Chosen:
     tree = load_tree(name)
     if not isinstance(tree.get("name"), str):
         raise UserError(f"recipe file {find_recipe(name)}: name=… is needed")
-    return Chosen(tree["name"], tree)
+    return Chosen(tree["name"], tree, name)
 
 
 def _mixed(name: str, mix: MixRecipe) -> dict[str, Chosen]:
@@ -115,5 +117,5 @@ def _mixed(name: str, mix: MixRecipe) -> dict[str, Chosen]:
         if "mix" in one.tree or one.name != corpus:
             what = "is a mix itself" if "mix" in one.tree else f"is of the corpus '{one.name}'"
             raise UserError(f"recipe {name}: its entry '{corpus}' names {file}, which {what}; name corpora by recipe")
-        out[corpus] = Chosen(corpus, one.tree, overrides)
+        out[corpus] = Chosen(corpus, one.tree, file, overrides)
     return out

@@ -13,7 +13,7 @@ from typing import Any
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, names, parse_value, put, resolve, split_argument, validate
 from geovec_data.recipe.chosen import Chosen, choose, recipe_list
-from geovec_data.recipe.files import apply_sample, mix_names, recipe_names
+from geovec_data.recipe.files import apply_sample, check_recipe, mix_names, recipe_names
 from geovec_data.recipe.recipe import BuildConfig, BuildOptions, CorpusConfig, RunOptions, SourceOptions
 
 # what speaks of one corpus: with several, an option must say of which
@@ -146,7 +146,11 @@ def compose_corpus(chosen: Chosen, over: Tree, command: str, *, many: bool) -> C
     whole = merge(tree, mixed)
     prefix = f"corpora.{chosen.name}." if many else ""
     _check_free_keys(whole, mixed, command, prefix)
-    return validate(CorpusConfig, whole, command, prefix)
+    try:
+        return validate(CorpusConfig, whole, command, prefix)
+    except UserError:
+        check_recipe(chosen.tree, chosen.file)  # what is wrong in a file of the user's own is told by its name
+        raise
 
 
 def _check_free_keys(tree: Tree, over: Tree, command: str, prefix: str) -> None:

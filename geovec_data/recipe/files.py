@@ -73,9 +73,16 @@ def load_tree(name: str) -> dict[str, Any]:
 
 def load_recipe(name: str) -> Recipe:
     """Load a recipe without overrides."""
-    return validate(
-        Recipe, load_tree(name), "geovec-data describe recipe=rsicd, a recipe to take as a model", f"{name}: "
-    )
+    return check_recipe(load_tree(name), name)
+
+
+def check_recipe(tree: dict[str, Any], name: str) -> Recipe:
+    """Validate what a recipe file says by itself.
+
+    Raises:
+        UserError: names the file, what is wrong in it, and a recipe to take as a model.
+    """
+    return validate(Recipe, tree, "geovec-data describe recipe=rsicd, a recipe to take as a model", f"{name}: ")
 
 
 SAMPLE_OWN = ("package", "version", "sha256", "members", "note")

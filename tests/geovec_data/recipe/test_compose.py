@@ -157,3 +157,14 @@ def test_skipped_corpora_are_said_everywhere(tmp_path: Path) -> None:
     assert manifest.recipe["skipped"] == ["osm", "rsvg"]
     assert "not in this dataset" in (tmp_path / "o" / "README.md").read_text()
     assert [s.corpus for s in manifest.sources] == ["rsicd"]
+
+
+def test_what_is_wrong_in_a_file_of_ones_own_is_told_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    whole = (Path(__file__).parents[3] / "recipes" / "rsicd.yaml").read_text(encoding="utf-8")
+    file.write_text(whole.replace("licence:", "lisence:"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.yaml: .*lisence.*Did you mean .*licence"):
+        composed(f"recipe={file}", f"source.root={tmp_path}", f"out={tmp_path / 'out'}")
+    file.write_text(whole, encoding="utf-8")
+    with pytest.raises(UserError, match=r"^unknown option 'cpa'"):  # the file is sound: nothing of it is said
+        composed(f"recipe={file}", f"source.root={tmp_path}", f"out={tmp_path / 'out'}", "cpa=3")
