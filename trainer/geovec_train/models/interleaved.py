@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -23,9 +24,9 @@ class Interleaved(Transformer):  # type: ignore[misc]
     pretrained: str | None = None  # pattern of the names of parameters that were pretrained
 
     @staticmethod
+    @abstractmethod
     def fits(module: object) -> bool:
         """Tell whether `adopt` can take the module."""
-        raise NotImplementedError
 
     @classmethod
     def adopt(cls, module: Transformer) -> Self:
@@ -54,23 +55,23 @@ class Interleaved(Transformer):  # type: ignore[misc]
             pretrained: all that was pretrained.
         """
 
+    @abstractmethod
     def fit(self, image: Any) -> Pixels:
         """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def side(self) -> int:
         """Images get about side × side pixels; settable to multiples of `factor`."""
-        raise NotImplementedError
 
     @side.setter
-    def side(self, side: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def side(self, side: int) -> None: ...
 
     @property
+    @abstractmethod
     def factor(self) -> int:
         """Pixels along the side of a visual token."""
-        raise NotImplementedError
 
     def conversations(self, inputs: Sequence[Any], prompt: str | None) -> list[list[dict[str, Any]]]:
         """Return each input as a conversation, with the prompt before it."""
