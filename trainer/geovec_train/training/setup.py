@@ -43,7 +43,7 @@ def vocabulary_texts(dataset: Dataset, train: TrainSet, codecs: Codecs) -> Itera
 
 
 def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[SentenceTransformer, Codecs]:
-    """Build the tiny encoder or load a saved one, with its codecs.
+    """Build a new encoder or load a saved one, with its codecs.
 
     Raises:
         UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
