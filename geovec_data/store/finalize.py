@@ -35,7 +35,7 @@ from geovec_data.store.image_shards import write_images
 from geovec_data.store.journal import UnitRecord
 from geovec_data.store.leak_shards import write_kept, write_leaks
 from geovec_data.store.manifest import Shard
-from geovec_data.store.memory import give_back, one_arena
+from geovec_data.store.memory import give_back, lean_heap
 from geovec_data.store.merge import KEYS, merged, sorted_rows, unique
 from geovec_data.store.sql import quoted, staged, staged_files, stream, view
 from geovec_data.store.writer import write_stream
@@ -44,6 +44,7 @@ MEMORY_LIMIT = "256MB"
 SPILL_LIMIT = "64GB"
 KEPT = "16MB"  # of what DuckDB freed; its own choice is 128 MB, and less costs it a fifth of its time
 ROWS_PER_THREAD = 1 << 20  # of examples; a thread that has fewer costs buffers and saves no time
+_MERGED_MEANWHILE = 1 << 14  # images; merging so many takes as long as one thread needs to search them
 _SPLIT_BY = ("regions", "examples")  # what is merged first: the split needs it, and the leak gate the split
 
 
@@ -86,7 +87,7 @@ def finalize(
     fresh.mkdir(parents=True)
     spill = out / ".spill"
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep what was freed: up to 30 MB here
-    one_arena()
+    lean_heap()
     con = duckdb.connect(":memory:")
     try:
         con.execute(f"SET memory_limit='{MEMORY_LIMIT}'; SET threads={_joiners(units, threads)}")
@@ -108,7 +109,7 @@ def finalize(
             view(con, fresh, of, table)
         split = disk.add(write_splits(con, fresh, options))
         give_back()
-        gate = Gate(con, staged_files(staging, units, "thumbs"), leak_options, threads)  # searches while others merge
+        gate = Gate(con, staged_files(staging, units, "thumbs"), leak_options, _searchers(units, threads))
         rest = [t for t in KEYS if t not in _SPLIT_BY]
         tables |= {t: disk.add(s) for t, s in _merged_tables(con, fresh, staging, units, stays, rest)}
         tables["rejects"] = disk.add(_rejects(con, fresh, staging, units, removed(copies, near)))
@@ -139,6 +140,12 @@ def finalize(
 def _joiners(units: list[UnitRecord], threads: int) -> int:
     """Return how many of the threads DuckDB gets."""
     return min(threads, 1 + sum(u.files["examples"][0] for u in units) // ROWS_PER_THREAD)
+
+
+def _searchers(units: list[UnitRecord], threads: int) -> int:
+    """Return how many threads look for near-duplicates while this one merges; of many images that takes far longer."""
+    images = sum(u.files["images"][0] for u in units)
+    return max(1, threads - (images < _MERGED_MEANWHILE))
 
 
 def swap_in(out: Path, tables: tuple[str, ...]) -> None:

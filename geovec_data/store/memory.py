@@ -5,13 +5,19 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-_M_ARENA_MAX = -8  # mallopt(3)
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3)
+_OWN_PAGES = 1 << 20  # bytes from which a block has pages of its own; with fewer, getting them would cost too much
 
 
-def one_arena() -> None:
-    """Let all threads share one heap from now on: what one of them frees the next can use. Without glibc, nothing."""
+def lean_heap() -> None:
+    """Let all threads share one heap from now on, and keep large blocks out of it. Without glibc, nothing happens.
+
+    What one thread frees the next can use, and what is large goes back to the system as soon as it is freed: glibc
+    would keep ever larger blocks for reuse, and the peak of a build would grow with the number of its images.
+    """
     if (mallopt := _of_libc("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES)
 
 
 def give_back() -> None:
