@@ -59,7 +59,7 @@ def mine(work: Path, blocks: int, device: str) -> dict[str, Any]:
     from geovec_data.mining import mine, task
 
     whole = task.blocks
-    task.blocks = lambda scope, pool: islice(whole(scope, pool), blocks or None)  # type: ignore[assignment]
+    task.blocks = lambda scope, pool: islice(whole(scope, pool), blocks or None)
     options = {"dataset": work / "dataset", "encoder": str(work / "encoder"), "k": 8, "depth": K, "device": device}
     inputs.forget_run(work)
     begun = time.perf_counter()

@@ -77,7 +77,7 @@ def bare(queries: Any, corpus: Any, rows: int, columns: int, backend: str) -> tu
 def child_sweep(work: Path) -> dict[str, Any]:
     queries, corpus = inputs.vectors(work)
     some = queries[:SWEEP_QUERIES]
-    table = {}
+    table: dict[str, float] = {}
     for _ in range(2):
         for backend in ("torch", "numpy"):
             for rows, columns in SHAPES:
@@ -149,7 +149,7 @@ def measured(name: str, work: Path, *more: str) -> dict[str, Any]:
     """Run one of the children in a process of its own."""
     out = work / f"{name}.json"
     whole = run([sys.executable, __file__, f"child={name}", str(work), str(out), *more])
-    return json.loads(out.read_text(encoding="utf-8")) | {
+    return dict(json.loads(out.read_text(encoding="utf-8"))) | {
         "peak_mb": whole.peak_mb,
         "process_seconds": whole.wall,
     }

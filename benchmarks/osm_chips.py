@@ -87,7 +87,7 @@ def write_labels(path: Path, side: int) -> None:
     def corner(x: float, y: float) -> list[float]:
         return [round(v, 7) for v in degrees.transform(X0 + x * STEP, Y0 - y * STEP)]
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for y in range(100, side, WINDOW):
         for x in range(100, side, WINDOW):
             ring = [corner(x, y), corner(x + 40, y), corner(x + 40, y + 30), corner(x, y + 30), corner(x, y)]

@@ -41,7 +41,7 @@ def build(folder: Path, count: int) -> None:
                 geometry=box, tags={"building": "yes"}, osm_type="way", osm_id=number, version=1, bounds=box.bounds
             )
 
-    osm_index_build.features = made
+    setattr(osm_index_build, "features", made)  # noqa: B010 - in place of reading files
     folder.mkdir()
     osm_index_build.build_index((Path("made.osm"),), folder)
 

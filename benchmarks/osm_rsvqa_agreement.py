@@ -24,8 +24,9 @@ from typing import Any
 
 from benchmarks.measure import save
 from geovec_data.osm.questions import absent, countable, there
+from geovec_data.osm.scene.options import RasterOsmOptions
 from geovec_data.osm.survey import Survey
-from geovec_data.readers.raster_osm import RasterOsm, RasterOsmOptions
+from geovec_data.readers.raster_osm import RasterOsm
 from geovec_data.records import Scene
 
 RESULTS = Path(__file__).parent / "results"

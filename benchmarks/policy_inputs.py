@@ -40,7 +40,8 @@ def generate(work: Path, images: int, depth: int) -> None:
     if not (work / "encoder").is_dir():  # written last
         _write(work, images)
     off = dict.fromkeys((name for name in RULE_NAMES if name in PolicyConfig.model_fields and _answers(name)), "off")
-    whole, SearchMaker.over = SearchMaker.over, lambda _, corpus: Drawn(len(corpus))  # type: ignore[method-assign]
+    whole = SearchMaker.over
+    SearchMaker.over = lambda _, corpus: Drawn(len(corpus))  # type: ignore[method-assign, assignment]
     try:
         mine(config(work, run="first", depth=depth, k=1, policy=off))
     finally:

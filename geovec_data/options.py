@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -219,10 +220,19 @@ def validate(model: type[M], tree: dict[str, Any], command: str, prefix: str = "
                     f"{where}={e['input']!r}: {where} has options of its own: {', '.join(prefix + n for n in inner)}"
                 )
             else:
-                lines.append(f"{where}={e['input']!r}: {str(e['msg']).removeprefix('Value error, ')}")
+                lines.append(f"{where}={e['input']!r}: {_said(e)}")
         see = command if "=" in command else f"{command} --help"
         said = "; ".join(line.rstrip(".") for line in lines)
         raise UserError(f"{said}{' ' if said.endswith('?') else '. '}See: {see}") from error
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """Return pydantic's words on a value, with the nearest of the values that it lists."""
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] != "literal_error":
+        return said
+    nearest = suggest(str(error["input"]), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+    return f"{said}.{nearest}" if nearest.endswith("?") else said
 
 
 def _names(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:

@@ -94,7 +94,7 @@ def _encoder(cell: Cell, data: Dataset, model: str) -> SentenceTransformer:
 def _library(cell: Cell, home: Path, data: Dataset) -> list[dict[str, Any]]:
     pairs, said = library.pairs_of(data, TASKS[cell.data])
     distinct = cell.arm == RIVAL
-    kept = {"lr": LR[cell.model], "distinct": distinct}
+    kept: dict[str, Any] = {"lr": LR[cell.model], "distinct": distinct}
 
     def encoder(folder: Path) -> SentenceTransformer:
         model = _encoder(cell, data, str(folder))
@@ -122,7 +122,7 @@ def _library(cell: Cell, home: Path, data: Dataset) -> list[dict[str, Any]]:
 
 def _ours(cell: Cell, home: Path, data: Dataset) -> list[dict[str, Any]]:
     pairs, _ = library.pairs_of(data, TASKS[cell.data])
-    policy: dict[str, Any] = POLICY[cell.data]
+    policy = POLICY[cell.data]
     common: dict[str, Any] = {
         "dataset": data.path,
         "tasks": TASKS[cell.data],
@@ -176,7 +176,8 @@ def _second(cell: Cell) -> int:
         for arm in (RIVAL, cell.arm)
     )
     first, second = own["stages"]
-    return max(1, round((rival["items"] - first["items"]) * second["steps"] / second["items"]))
+    steps: float = (rival["items"] - first["items"]) * second["steps"] / second["items"]
+    return max(1, round(steps))
 
 
 def staged(out: Path, steps: int, train_into: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Budget = Literal["steps", "items"]
 
@@ -39,7 +39,7 @@ TEMPERATURE = 0.05
 NEGATIVES = 2
 MARGIN = 0.05
 REFRESHES = 3
-POLICY = {
+POLICY: dict[str, dict[str, Any]] = {
     "regions": {"quota": {"hard": 1, "region": 1}, "policy": {"relative_margin": MARGIN}},
     "rsicd": {"policy": {"relative_margin": MARGIN}},
 }

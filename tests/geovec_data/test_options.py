@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,7 @@ class Outer(BaseModel):
     rate: float = Field(0.1, description="rate")
     tasks: tuple[str, ...] = Field((), description="tasks")
     flag: bool = Field(False, description="switch")
+    where: Literal["near", "far"] = Field("near", description="distance")
 
 
 def read(*arguments: str) -> Outer:
@@ -81,6 +82,8 @@ def test_lists_may_be_written_without_brackets() -> None:
         (["out=o", "steps=1", "steps=2"], "given twice"),
         (["steps=1"], "out=… is needed"),
         (["out=o", "tasks=[a"], "not a list"),
+        (["out=o", "where=naer"], "should be 'near' or 'far'. Did you mean 'near'? See"),
+        (["out=o", "where=2"], "where=2: Input should be 'near' or 'far'. See"),
         (["out=o", "plain=on"], "plain='on': plain has options of its own: plain.size. See"),
     ],
 )

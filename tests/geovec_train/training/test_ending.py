@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from geovec_data.dataset import Dataset
 from geovec_train.batches.streams import tempered
@@ -18,6 +19,7 @@ from geovec_train.training.curve import read_log
 from geovec_train.training.dev import DevSet
 from geovec_train.training.stopping import Stopping, best_of
 from geovec_train.training.train import run
+from tests.fixtures.vlm import write_vlm
 from tests.geovec_train.training.runs import Killed, asked, same
 
 
@@ -99,6 +101,27 @@ def test_a_run_that_ended_early_and_was_killed_before_it_was_saved_trains_no_fur
             run(asked(dataset, tmp_path / "run", *options))
     summary = run(asked(dataset, tmp_path / "run", *options))
     assert (summary["steps"], summary["saved_step"]) == (2, 1)
+
+
+def test_the_best_of_adapters_are_left_as_adapters_too(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, [0.5, 0.4, 0.3])
+    write_vlm(tmp_path / "base", "qwen2_vl")
+    fixed = (f"model={tmp_path / 'base'}", "lora.rank=2", "lr=0.01", "steps=9", "side=28")
+    run(asked(dataset, tmp_path / "run", *fixed, "save_every=1", "keep=9", "dev_every=1", "patience=2"))
+    trained, last = (
+        load_file(tmp_path / "run" / "checkpoints" / f"checkpoint-{n}" / "adapter.safetensors") for n in (1, 3)
+    )
+    left = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
+
+    def ordered(adapters: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        return [w for _, w in sorted(adapters.items(), key=lambda kept: kept[0].split("model.", 1)[1])]
+
+    assert len(left) == len(trained)
+    assert all(torch.equal(a, b) for a, b in zip(ordered(left), ordered(trained), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(ordered(left), ordered(last), strict=True))
+    assert not (tmp_path / "run" / "best").exists()
 
 
 def test_stopping_counts_scorings_without_a_better_one(tmp_path: Path) -> None:

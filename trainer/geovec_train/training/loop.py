@@ -68,7 +68,9 @@ def make_loop(
 
     from geovec_train.batches.loader import Ahead
     from geovec_train.losses.loss import MaskedInfoNCE
+    from geovec_train.models.hub import made_from
     from geovec_train.models.load import save_model
+    from geovec_train.models.lora import FOLDER, export_adapters
     from geovec_train.training.average import Average
     from geovec_train.training.curve import Curve
     from geovec_train.training.stopping import Stopping
@@ -93,7 +95,13 @@ def make_loop(
         with average.applied():
             save_model(model, folder)
 
-    stopping = Stopping(config.out, config.patience, snapshot)
+    def best(folder: Path) -> None:
+        snapshot(folder)
+        if config.lora.rank:
+            with average.applied():
+                export_adapters(model, folder / FOLDER, made_from(model).get("model", ""))
+
+    stopping = Stopping(config.out, config.patience, best)
 
     def report(step: int, facts: dict[str, Any]) -> None:
         curve.event(step, "refresh", facts)

@@ -148,8 +148,12 @@ def _publish(loop: Loop, config: TrainConfig, model: SentenceTransformer, base: 
     from geovec_train.models.load import load, publish
     from geovec_train.models.lora import FOLDER, export_adapters
 
-    if loop.stopping.folder.is_dir():
-        publish(load(loop.stopping.folder, device="cpu"), config.out)
+    best = loop.stopping.folder
+    if best.is_dir():
+        if (best / FOLDER).is_dir():  # not there any more: a run that was killed here has moved it
+            shutil.rmtree(config.out / FOLDER, ignore_errors=True)
+            (best / FOLDER).rename(config.out / FOLDER)
+        publish(load(best, device="cpu"), config.out)
         return
     with loop.average.applied():
         publish(model, config.out)
