@@ -13,6 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from geovec_train.losses.loss import MaskedInfoNCE
 from geovec_train.models.tiny import build_tiny
+from geovec_train.training.processes import Processes
+from geovec_train.training.shards import Shards
 from tests.geovec_train.losses.test_loss import random_plan, with_further_positives
 from tests.geovec_train.models.test_encoder import message, picture
 
@@ -26,6 +28,7 @@ CASES = [
     *((shares, mini, "ddp") for shares in SHARES for mini in (0, 2)),
     ("even", 0, "fsdp"),  # sharded parameters are gathered in every forward pass: all processes have equally many
     ("even", 2, "fsdp"),
+    *((shares, mini, "shards") for shares in SHARES for mini in (0, 2)),
 ]
 
 
@@ -67,7 +70,13 @@ def gradients(shares: tuple[tuple[int, int], ...], rank: int, mini: int, wrap: s
             fully_shard(layer)
         fully_shard(model)
         assert all(isinstance(p, DTensor) for p in model.parameters())
-    loss = MaskedInfoNCE(wrapped, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=mini)
+    elif wrap == "shards":
+        Shards(model, Processes(rank, WORLD)).divide()
+        assert all(isinstance(p, DTensor) for p in model.parameters())
+    filler = model.preprocess(["."]) if wrap == "shards" else None
+    loss = MaskedInfoNCE(
+        wrapped, temperature=0.1, learn_temperature=True, symmetric=True, mini_batch=mini, filler=filler
+    )
     value = loss(features, plan_of(shares))
     torch.autograd.backward(value)
     out = {"loss": value.detach()}

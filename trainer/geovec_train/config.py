@@ -131,6 +131,11 @@ class TrainConfig(BaseModel):
     log_every: int = Field(10, ge=1, description="steps between lines of the loss curve")
     cache_mb: int = Field(1024, ge=0, description="memory for decoded images")
     workers: int = Field(2, ge=1, description="threads that decode images ahead of the training")
+    shard: bool = Field(
+        False,
+        description="divide parameters, gradients and optimizer state among torchrun's processes (FSDP2), for a model"
+        " that one device does not hold with its optimizer; not with ema or mini_batch_tokens",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")
 
@@ -159,6 +164,8 @@ class TrainConfig(BaseModel):
             raise ValueError("side and max_visual_tokens both say how large images are: give one of them")
         if self.mini_batch_tokens and self.mini_batch:
             raise ValueError("mini_batch and mini_batch_tokens both say how large mini-batches are: give one of them")
+        if self.shard and (self.ema or self.mini_batch_tokens):
+            raise ValueError("shard=true: not with ema or mini_batch_tokens; for GradCache give mini_batch")
         if self.per_image and self.places != "any":
             raise ValueError("per_image and places both say which examples stand together: give one of them")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.multiprocessing
+from safetensors.torch import load_file
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError, UserError
@@ -89,8 +91,6 @@ def test_two_processes_train_as_one(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_two_processes_train_adapters_as_one(dataset: Dataset, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
     from geovec_data.options import load
     from geovec_train.config import TrainConfig
 
@@ -114,17 +114,63 @@ def test_two_processes_train_adapters_as_one(dataset: Dataset, tmp_path: Path) -
     assert any(bool(weight.any()) for name, weight in one.items() if "lora_B" in name)
 
 
+@pytest.mark.slow
+def test_a_divided_model_trains_as_a_whole_one_and_goes_on_where_it_was_killed(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    from geovec_data.options import load
+    from geovec_train.config import TrainConfig
+
+    divided, cut, one = (tmp_path / name for name in ("divided", "cut", "one"))
+    for out in (divided, cut):
+        done = torchrun(*arguments(dataset, out, "shard=true", "mini_batch=3"))
+        assert done.returncode == 0, done.stderr
+    run(load(TrainConfig, arguments(dataset, one, "mini_batch=3"), "geovec-train"))
+    losses = [[r["loss"] for r in read_log(p / "log.jsonl") if "loss" in r] for p in (divided, one)]
+    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
+    assert losses[0][0] == pytest.approx(losses[1][0], abs=1e-5)
+    killed(cut)
+    done = torchrun(*arguments(dataset, cut, "shard=true", "mini_batch=3"))
+    assert done.returncode == 0, done.stderr
+    assert "going on from step 4" in done.stderr
+    first, second = (load_file(p / "model.safetensors") for p in (divided, cut))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_a_divided_model_with_adapters_leaves_them_whole(dataset: Dataset, tmp_path: Path) -> None:
+    from geovec_data.options import load
+    from geovec_train.config import TrainConfig
+
+    few = ["steps=2", "batch=6", "max_visual_tokens=4", "lr=0.01", "tasks=[text_to_image]", "device=cpu"]
+    given = [f"dataset={dataset.path}", f"model={write_vlm(tmp_path / 'vlm', 'qwen2_vl')}", *few]
+    done = torchrun(*given, f"out={tmp_path / 'divided'}", "shard=true")
+    assert done.returncode == 0, done.stderr
+    run(load(TrainConfig, [*given, f"out={tmp_path / 'one'}"], "geovec-train"))
+    divided, one = (load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("divided", "one"))
+    assert divided.keys() == one.keys()
+    assert all(torch.allclose(divided[name], one[name], atol=1e-5) for name in one)
+
+
+def test_one_process_divides_nothing(dataset: Dataset, tmp_path: Path) -> None:
+    from geovec_data.options import load
+    from geovec_train.config import TrainConfig
+
+    with pytest.raises(UserError, match="start it with torchrun"):
+        run(load(TrainConfig, arguments(dataset, tmp_path / "run", "shard=true"), "geovec-train"))
+
+
+def killed(out: Path) -> None:
+    """Leave a run as if it had been killed after the checkpoint of step 4."""
+    for name in ("summary.json", "model.safetensors", "modules.json"):
+        (out / name).unlink()
+    shutil.rmtree(out / "checkpoints" / "checkpoint-5")
+
+
 def test_two_processes_go_on_where_they_were_killed(dataset: Dataset, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert torchrun(*arguments(dataset, whole)).returncode == 0
     assert torchrun(*arguments(dataset, cut)).returncode == 0
-    import shutil
-
-    from safetensors.torch import load_file
-
-    for name in ("summary.json", "model.safetensors", "modules.json"):  # as if killed after the checkpoint of step 4
-        (cut / name).unlink()
-    shutil.rmtree(cut / "checkpoints" / "checkpoint-5")
+    killed(cut)
     done = torchrun(*arguments(dataset, cut))
     assert done.returncode == 0, done.stderr
     assert "going on from step 4" in done.stderr

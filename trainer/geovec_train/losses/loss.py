@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+import torch.distributed
 import torch.nn.functional as F
 from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
@@ -112,6 +113,11 @@ def gathered(items: Tensor, plan: Plan) -> Tensor:
     return torch.cat([every[n * most : n * most + count] for n, count in enumerate(shares)])
 
 
+def _count(group: dict[str, Any]) -> int:
+    """Return the items of a group; images without text are counted by their pixels."""
+    return len(group["input_ids"] if "input_ids" in group else group["pixel_values"])
+
+
 class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
     """The loss as a module that embeds the batch's items (each once) and scores them.
 
@@ -121,12 +127,14 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         learn_temperature: whether it is trained.
         symmetric: see `masked_infonce`.
         mini_batch: items embedded at a time, with gradients cached (GradCache, arXiv 2101.06983), so that memory
-            does not grow with the batch; 0: the whole batch at once. Gradients are equal. Under FSDP all processes must
-            have equally many forward passes, under DDP they need not.
+            does not grow with the batch; 0: the whole batch at once. Gradients are equal.
         mini_batch_tokens: the same by tokens embedded at a time, a picture's visual ones among them (an item of more is
             embedded alone); 0: by items.
         hardness: see `masked_infonce`.
         dims: see `matryoshka`; empty: the whole vectors alone.
+        filler: what ``model.preprocess`` gave for one item. Processes that have fewer forward passes than others then
+            embed it until all have equally many, and it counts for nothing: parameters that are divided are put
+            together by all processes at once. None: processes may differ, as under DDP.
     """
 
     model: Any
@@ -143,13 +151,14 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         mini_batch_tokens: int = 0,
         hardness: float = 0.0,
         dims: Sequence[int] = (),
+        filler: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.log_scale = nn.Parameter(
             torch.tensor(math.log(1 / temperature), dtype=torch.float32), requires_grad=learn_temperature
         )
-        self.symmetric, self.hardness, self.dims = symmetric, hardness, tuple(dims)
+        self.symmetric, self.hardness, self.dims, self._filler = symmetric, hardness, tuple(dims), filler
         self.mini_batch_size = mini_batch or 1
         self.mini_batch_num_tokens = mini_batch_tokens or None
         self.uses_gradient_cache = mini_batch > 0 or mini_batch_tokens > 0
@@ -172,11 +181,23 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
         """
         if self.mini_batch_num_tokens and not all("attention_mask" in group for group in features):
             raise UserError("mini_batch_tokens: this model's inputs are not counted in tokens; give mini_batch instead")
+        if self._filler is not None and "shares" in plan:
+            device = plan["shares"].device
+            filler = {n: v.to(device) if isinstance(v, Tensor) else v for n, v in self._filler.items()}
+            features = features + [filler] * self._lacking(features, device)
         if self.uses_gradient_cache:
             cached: Any = self.forward_cached  # of the mixin, which has no types
             loss: Tensor = cached(features, plan)
             return loss
         return self.calculate_loss([[part] for part in self._embed(features)], plan)
+
+    def _lacking(self, features: list[dict[str, Any]], device: torch.device) -> int:
+        """Return how many forward passes this process has fewer than another."""
+        size = self.mini_batch_size if self.uses_gradient_cache else None
+        own = sum(1 if size is None else -(-_count(group) // size) for group in features)
+        most = torch.tensor(own, device=device)
+        torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+        return int(most) - own
 
     def _embed(self, features: list[dict[str, Any]]) -> Iterator[Tensor]:
         # DistributedDataParallel looks for unused parameters in the graph of the last forward pass alone. Groups are in
@@ -191,7 +212,11 @@ class MaskedInfoNCE(CachedLossMixin, nn.Module):  # type: ignore[misc]
     ) -> Tensor:
         """Compute the loss from the items' embeddings; see `CachedLossMixin`."""
         assert labels is not None
-        items = gathered(torch.cat([part for group in reps for part in group]).float(), labels)
+        own = torch.cat([part for group in reps for part in group]).float()
+        if self._filler is not None and "shares" in labels:
+            count = int(labels["shares"][torch.distributed.get_rank()])
+            own = own[:count] + 0 * own[count:].sum()
+        items = gathered(own, labels)
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
         queries, candidates = items[labels["query"]], items[labels["candidate"]]
         loss = matryoshka(queries, candidates, labels, scale, self.symmetric, self.hardness, self.dims)

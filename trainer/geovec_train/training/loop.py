@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from geovec_train.training.curve import Curve
     from geovec_train.training.dev import DevSet
     from geovec_train.training.refresh import Refresher
+    from geovec_train.training.shards import Shards
     from geovec_train.training.stopping import Stopping
     from geovec_train.training.trainer import Trainer
 
@@ -36,12 +37,14 @@ class Loop:
         curve: what they gave.
         average: of the weights.
         stopping: when they end before their time.
+        shards: the model's parts, where it is divided among the processes.
     """
 
     trainer: Trainer
     curve: Curve
     average: Average
     stopping: Stopping
+    shards: Shards | None
 
 
 def make_loop(
@@ -73,6 +76,7 @@ def make_loop(
     from geovec_train.models.lora import FOLDER, export_adapters
     from geovec_train.training.average import Average
     from geovec_train.training.curve import Curve
+    from geovec_train.training.shards import Shards
     from geovec_train.training.stopping import Stopping
     from geovec_train.training.trainer import Trainer
     from geovec_train.training.watch import Watch
@@ -86,20 +90,23 @@ def make_loop(
         mini_batch_tokens=config.mini_batch_tokens,
         hardness=config.hardness,
         dims=config.matryoshka,
+        filler=model.preprocess(["."]) if config.shard else None,
     )
     _check_dims(config, model)
 
     average = Average(model, config.ema)
+    shards = Shards(model, ranks) if config.shard else None
 
     def snapshot(folder: Path) -> None:
         with average.applied():
-            save_model(model, folder)
+            save_model(shards.whole if shards else model, folder)
 
     def best(folder: Path) -> None:
         snapshot(folder)
         if config.lora.rank:
             with average.applied():
-                export_adapters(model, folder / FOLDER, made_from(model).get("model", ""))
+                whole = shards.whole if shards else model
+                export_adapters(whole, folder / FOLDER, made_from(whole).get("model", ""))
 
     stopping = Stopping(config.out, config.patience, best)
 
@@ -117,7 +124,16 @@ def make_loop(
     )
     curve = Curve(config.out, batches, loss, config.batch, ranks)
     dev = _dev(config, dataset, maker.train, ranks)
-    watch = Watch(curve, dev, ranks, every=config.dev_every, refreshes=stops, snapshot=snapshot, stopping=stopping)
+    watch = Watch(
+        curve,
+        dev,
+        ranks,
+        every=config.dev_every,
+        refreshes=stops,
+        gather=shards.gather if shards else lambda: None,
+        snapshot=snapshot,
+        stopping=stopping,
+    )
     trainer = Trainer(
         model=model,
         loss=loss,
@@ -126,10 +142,11 @@ def make_loop(
         keep=config.keep,
         ranks=ranks,
         average=average,
+        shards=shards,
         callbacks=[curve, average, watch],
     )
     trainer.remove_callback(PrinterCallback)
-    return Loop(trainer, curve, average, stopping)
+    return Loop(trainer, curve, average, stopping, shards)
 
 
 def _check_dims(config: TrainConfig, model: SentenceTransformer) -> None:

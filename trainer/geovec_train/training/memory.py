@@ -37,6 +37,8 @@ def _new(config: TrainConfig) -> str:
     ways = [f"a smaller batch or {images}"]
     if config.model not in PRESETS and not config.lora.rank:
         ways.append("lora.rank=16")
+    if config.model not in PRESETS and not config.shard:
+        ways.append("shard=true in several processes")
     if config.precision == "fp32":
         ways.append("precision=bf16 on a GPU")
     return ", or ".join(ways)

@@ -62,6 +62,11 @@ def run(config: TrainConfig) -> dict[str, Any]:
         raise UserError(
             f"batch={config.batch} is that of all {ranks.world} processes together: give {2 * ranks.world} or more"
         )
+    if config.shard and ranks.world == 1:
+        raise UserError(
+            "shard=true divides the model among torchrun's processes, and there is one: start it with torchrun"
+            " --nproc-per-node=…, or leave shard out"
+        )
     dataset = Dataset(config.dataset)
     tasks = train_tasks(dataset, config.tasks)
     negatives = choose_run(dataset, config.negatives)
@@ -128,11 +133,15 @@ def _train(
         try:
             if not ranks.share(lambda: loop.stopping.over(loop.curve.events("dev"))):
                 _steps(loop, config, saved)
+            if loop.shards:
+                loop.shards.gather()
         finally:
             loop.curve.close()
     if not ranks.first:
         return {"steps": config.steps, "human": []}
     seconds = time.perf_counter() - start
+    if loop.shards:
+        model = loop.shards.whole
     base = made_from(model)
     _publish(loop, config, model, base)
     summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, base, seconds)

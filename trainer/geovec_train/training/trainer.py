@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,10 +21,12 @@ from geovec_train.models.lora import adapters, load_adapters, save_adapters
 from geovec_train.training.average import Average
 from geovec_train.training.processes import Processes
 from geovec_train.training.resume import CHECKPOINT, SETTINGS_FILE, checkpoints
+from geovec_train.training.shards import Shards
 
 BARREN = 10
 LOSS_FILE = "loss.safetensors"
 RUN_FILE = "run.sha256"
+SCHEDULER_FILE = "scheduler.pt"  # as transformers calls it
 
 
 class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
@@ -37,6 +40,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         keep: how many checkpoints stay.
         ranks: the processes of the run.
         average: the average of the weights.
+        shards: divides the model among the processes; None: each has it whole.
     """
 
     def __init__(
@@ -49,9 +53,13 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         keep: int,
         ranks: Processes,
         average: Average,
+        shards: Shards | None = None,
         **more: Any,
     ) -> None:
         super().__init__(model=model, args=args, loss=loss, **more)
+        self._shards = shards
+        if shards:  # accelerate would put them into DistributedDataParallel, and refuses to
+            self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         self._batches, self._keep, self._ranks, self._average = batches, keep, ranks, average
         self._staging: str | None = None
         self._barren: int | None = 0  # batches so far, all without a negative
@@ -103,6 +111,11 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 f" {len(inputs['examples'])} examples is right for all of them. Raise batch, or mask less (mask.…)"
             )
 
+    def _prepare_for_training(self, *args: Any, **options: Any) -> Any:
+        if self._shards:  # after the weights of a checkpoint are read, before there is an optimizer
+            self._shards.divide()
+        return super()._prepare_for_training(*args, **options)
+
     # -- checkpoints -------------------------------------------------------------------------------------------
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -115,6 +128,8 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         if self._ranks.first:
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir(parents=True)
+        if self._shards:
+            self._shards.gather()
         self._ranks.wait()
         name = f"{CHECKPOINT}-{self.state.global_step}"
         self._staging = str(staging)
@@ -134,10 +149,13 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         assert output_dir is not None
-        if adapters(self.model):
-            save_adapters(self.model, Path(output_dir))
+        if not self._ranks.first:
+            return
+        model = self._shards.whole if self._shards else self.model
+        if adapters(model):
+            save_adapters(model, Path(output_dir))
         else:
-            save_model(self.model, Path(output_dir))
+            save_model(model, Path(output_dir))
         own = {n: p.detach().clone() for n, p in self.loss.named_parameters() if not n.startswith("model.")}
         save_file(own, Path(output_dir) / LOSS_FILE)
         (Path(output_dir) / RUN_FILE).write_text(self._run(), encoding="utf-8")
@@ -161,3 +179,23 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         own = load_file(Path(resume_from_checkpoint) / LOSS_FILE)
         self.loss.load_state_dict(own, strict=False)
         self._average.load(Path(resume_from_checkpoint))
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self._shards:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        self._shards.save_optimizer(self.loss, self._bare_optimizer, Path(output_dir))
+        if self._ranks.first:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_FILE)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self._shards or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        self._shards.load_optimizer(self.loss, self._bare_optimizer, Path(checkpoint))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_FILE, weights_only=True))
+
+    @property
+    def _bare_optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer without accelerate's wrapping."""
+        return cast(torch.optim.Optimizer, getattr(self.optimizer, "optimizer", self.optimizer))

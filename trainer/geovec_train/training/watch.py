@@ -25,6 +25,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         ranks: the processes of the run; the first of them scores.
         every: steps between scorings; 0: at refreshes alone.
         refreshes: steps after which negatives are mined anew.
+        gather: puts a divided model together, so that it can be saved; called by all processes.
         snapshot: saves the model of the moment into a folder.
         stopping: judges the scorings.
     """
@@ -37,18 +38,23 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         *,
         every: int,
         refreshes: Collection[int],
+        gather: Callable[[], None],
         snapshot: Callable[[Path], None],
         stopping: Stopping,
     ) -> None:
         self._ranks, self._stopping = ranks, stopping
         self._curve, self._dev, self._every, self._snapshot = curve, dev, every, snapshot
+        self._gather = gather
         self._refreshes = frozenset(refreshes)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Score, log and save where it is due; runs before the checkpoint of the step is written."""
         step = state.global_step
         refresh = step in self._refreshes
-        if self._dev and (refresh or (self._every and step % self._every == 0)):
+        scoring = self._dev and (refresh or (self._every and step % self._every == 0))
+        if scoring or refresh:
+            self._gather()
+        if self._dev and scoring:
             begun = time.perf_counter()
             scores = self._ranks.share(partial(self._dev.scores, self._snapshot))
             self._curve.away += time.perf_counter() - begun
