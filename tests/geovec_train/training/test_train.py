@@ -16,7 +16,9 @@ from sentence_transformers.base.modules.input_module import InputModule
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_train.batches.batch import BatchMaker
+from geovec_train.batches.data import load_train
 from geovec_train.training.resume import checkpoints
+from geovec_train.training.setup import make_model
 from geovec_train.training.train import run
 from tests.fixtures.dataset import build
 from tests.fixtures.voc import write_rsvg
@@ -145,5 +147,8 @@ def test_a_model_without_messages_gets_plain_texts_and_pictures(
     run(config(dataset, tmp_path / "out", **options))
     assert {type(i) for i in Plain.seen} == {str, Image.Image}
     assert not any("Find" in i for i in Plain.seen if isinstance(i, str))
+    train = load_train(dataset, ["text_to_image"], None, 1)
+    with pytest.raises(UserError, match="shard=true: model=.* has a tower for texts and one for images"):
+        make_model(config(dataset, tmp_path / "no", shard=True, **options), dataset, train)
     with pytest.raises(UserError, match=r"takes image or text, one at a time, but the tasks have items of image\+box"):
         run(config(regions, tmp_path / "no", **options))

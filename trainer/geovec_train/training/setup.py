@@ -135,8 +135,13 @@ def _build(
 
 
 def _check_plain(config: TrainConfig, model: SentenceTransformer, needed: set[str]) -> None:
-    """Refuse items that a model without messages (CLIP-like, text-only) cannot take."""
+    """Refuse items that a model without messages (CLIP-like, text-only) cannot take, and to divide two towers."""
     takes = {m for m in ("text", "image") if m in model.modalities}
+    if config.shard and "image" in takes:
+        raise UserError(
+            f"shard=true: model={config.model} has a tower for texts and one for images, and of two processes one could"
+            " need this and the other that; it divides models that take messages, or texts alone. Leave shard out"
+        )
     lacking = sorted(m for m in needed if m not in takes and not ("text" in takes and m == "coordinate"))
     if lacking:
         raise UserError(
