@@ -148,7 +148,7 @@ def test_a_model_without_messages_gets_plain_texts_and_pictures(
     assert {type(i) for i in Plain.seen} == {str, Image.Image}
     assert not any("Find" in i for i in Plain.seen if isinstance(i, str))
     train = load_train(dataset, ["text_to_image"], None, 1)
-    with pytest.raises(UserError, match="shard=true: model=.* has a tower for texts and one for images"):
+    with pytest.raises(UserError, match=r"shard=true: model=.* has a tower for texts and one for images"):
         make_model(config(dataset, tmp_path / "no", shard=True, **options), dataset, train)
     with pytest.raises(UserError, match=r"takes image or text, one at a time, but the tasks have items of image\+box"):
         run(config(regions, tmp_path / "no", **options))
