@@ -100,7 +100,8 @@ def run(config: VerifyConfig) -> dict[str, Any]:
     images = dataset.manifest.counts["rows"]["images"]
     checked = f"{len(dataset.manifest.shards)} shards, {total:,} bytes, {images:,} images"
     if faults:
-        human = [f"{config.dataset}: {len(faults)} faults in {checked}"] + [f"  {f}" for f in faults[:SHOWN]]
+        counted = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        human = [f"{config.dataset}: {counted} in {checked}"] + [f"  {f}" for f in faults[:SHOWN]]
         if len(faults) > SHOWN:
             human.append(f"  … and {len(faults) - SHOWN} more")
         if not sound:
