@@ -32,7 +32,7 @@ RIVAL = "best"
 BATCH = 64
 STEPS = {  # of both stages together; a step of mini takes ten times the CPU time of tiny's
     "tiny": {"regions": 300, "rsicd": 500},
-    "mini": {"regions": 120, "rsicd": 160},
+    "mini": {"regions": 80, "rsicd": 60},
 }
 LR = {"tiny": 1e-3, "mini": 1e-3}
 TEMPERATURE = 0.05

@@ -1,6 +1,7 @@
 """Do the cells that are missing, in order of value, until a time of day.
 
-python -m benchmarks.quality.run work=/tmp/quality [models=tiny,mini] [sets=regions] [seeds=0,1,2] [until=16:20]
+python -m benchmarks.quality.run work=/tmp/quality [models=tiny,mini] [sets=regions] [seeds=0,1,2]
+    [arms=best,mined] [budgets=steps,items] [until=16:20]
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ def main(options: dict[str, str]) -> None:
     models = tuple(options.get("models", "tiny").split(","))
     sets = options.get("sets", ",".join(SETS)).split(",")
     arms = options.get("arms", ",".join(ARMS)).split(",")
+    budgets = options.get("budgets", "steps,items").split(",")
     seeds = tuple(int(s) for s in options.get("seeds", "0,1,2").split(","))
     for cell in in_order(models, seeds):
-        if cell.data not in sets or cell.arm not in arms or _known(cell, Path(options["work"])):
+        if (
+            cell.data not in sets
+            or cell.arm not in arms
+            or cell.budget not in budgets
+            or _known(cell, Path(options["work"]))
+        ):
             continue
         if datetime.now().strftime("%H:%M") >= options.get("until", "24:00"):
             print("time is up; the same command goes on", flush=True)

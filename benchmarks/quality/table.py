@@ -22,7 +22,7 @@ DRAWS = 4000
 LABELS = {
     "plain": "a: MNRL",
     "best": "a′: MNRL, NO_DUPLICATES, mined by the library",
-    "mask": "b: a with known-positive mask",
+    "mask": "b: a with known-positive mask, batches by scene",
     "mined": "c: b with negatives of our policy",
     "fresh": "d: c, mined anew",
 }
