@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.near.look import COMPARED, FRAMES, concordance, turned, weighted
-from geovec_data.near.search import Candidates
+from geovec_data.near.search import Candidates, Positions
+from geovec_data.near.space import SPACE
 from geovec_data.near.windows import MOST, Floats, Ints, coarse_lines, coarse_windows, index, operators
 
 CHUNK = 512  # pairs; fewer leave two threads waiting for each other, more leave the cache
@@ -59,11 +60,11 @@ def window_scores(thumbs: NDArray[np.uint8], coefs: Floats, pairs: Candidates, t
     best = np.zeros(len(rows), dtype=np.float32)
 
     def first(part: Ints) -> None:
-        pixels, wanted = thumbs[pairs.base[part]].astype(np.float32), _wanted(coefs, pairs, part)
+        pixels, wanted = _pixels(thumbs, pairs.base[part]), _wanted(coefs, pairs, part)
         best[part] = _score(_cut_rows(np.matmul(pixels, _crossed(columns[part])), rows[part]), wanted)
 
     def again(step: int, part: Ints) -> None:
-        pixels, wanted = thumbs[pairs.base[part]].astype(np.float32), _wanted(coefs, pairs, part)
+        pixels, wanted = _pixels(thumbs, pairs.base[part]), _wanted(coefs, pairs, part)
         # what does not move is multiplied once
         across = np.matmul(pixels, _crossed(columns[part]))
         rows[part], top = _moved(partial(_cut_rows, across), wanted, rows[part], step, best[part])
@@ -75,6 +76,13 @@ def window_scores(thumbs: NDArray[np.uint8], coefs: Floats, pairs: Candidates, t
         for step, hopeless in ROUNDS:
             list(pool.map(partial(again, step), _chunks(np.flatnonzero(best > hopeless))))
     return best
+
+
+def _pixels(thumbs: NDArray[np.uint8], images: Positions) -> Floats:
+    """Return the pixels of some thumbnails as numbers, until the next are asked for."""
+    pixels = SPACE.floats((len(images), *thumbs.shape[1:]))
+    pixels[:] = thumbs[images]
+    return pixels
 
 
 def _moved(

@@ -6,8 +6,6 @@ of every image look there for an equal band, and what is found is compared bit b
 
 from __future__ import annotations
 
-import math
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geovec_data.near.look import HASHED, ORDER, Hashes, frame_hashes, pack, turned
+from geovec_data.near.space import SPACE
 from geovec_data.near.windows import Floats, Ints, coarse_lines, coarse_windows, index, operators
 from geovec_data.phash import SIDE
 
@@ -28,28 +27,6 @@ CHUNK = 8  # images at a time: some 5 MB of products and their signs
 # the signs of one row of coefficients, a byte, where they stand in a hash: (HASHED, 256)
 _BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(bool)
 _PLACED = pack(np.stack([np.pad(_BYTES, ((0, 0), (HASHED * u, HASHED * (HASHED - 1 - u)))) for u in range(HASHED)]))
-
-
-class _Space(threading.local):
-    """Room for the products of one thread's chunks: asked of the system for each chunk it would cost more than they."""
-
-    def __init__(self) -> None:
-        self._floats, self._flags = np.empty(0, np.float32), np.empty(0, np.bool_)
-
-    def floats(self, shape: tuple[int, ...]) -> Floats:
-        """Return an array of no particular content, which holds until the next is asked for."""
-        if self._floats.size < (size := math.prod(shape)):
-            self._floats = np.empty(size, np.float32)
-        return self._floats[:size].reshape(shape)
-
-    def flags(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Do the same for truth values."""
-        if self._flags.size < (size := math.prod(shape)):
-            self._flags = np.empty(size, np.bool_)
-        return self._flags[:size].reshape(shape)
-
-
-_SPACE = _Space()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +51,8 @@ def window_hashes(thumbs: Floats) -> Hashes:
     lines, pairs = coarse_lines(), coarse_windows()
     both = operators(HASHED)[index(lines[:, 0], lines[:, 1])].reshape(-1, SIDE)
     shape = len(thumbs), len(both), len(both)
-    products = np.matmul(np.matmul(both, thumbs), both.T, out=_SPACE.floats(shape))
-    positive = np.greater(products, 0, out=_SPACE.flags(shape))
+    products = np.matmul(np.matmul(both, thumbs), both.T, out=SPACE.floats(shape))
+    positive = np.greater(products, 0, out=SPACE.flags(shape))
     # a byte holds the signs of one row of a window's coefficients: an eighth of what there is to gather
     signs = np.packbits(positive).reshape(len(thumbs), len(lines), HASHED, len(lines))
     taken = signs[:, pairs[:, 0], :, pairs[:, 1]]

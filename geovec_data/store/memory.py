@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # mallopt(3)
 _OWN_PAGES = 1 << 20  # bytes from which a block has pages of its own; with fewer, getting them would cost too much
+_SPARE = 4 << 20  # bytes that wait at the end of the heap for the next block: what is given back must be asked for
 
 
 def lean_heap() -> None:
@@ -18,6 +19,7 @@ def lean_heap() -> None:
     if (mallopt := _of_libc("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES)
+        mallopt(_M_TRIM_THRESHOLD, _SPARE)
 
 
 def give_back() -> None:
