@@ -36,6 +36,15 @@ def test_mistakes_are_told_in_one_message(dataset: Dataset, tmp_path: Path, opti
     run(config(dataset, tmp_path / "out", steps=1, log_every=50))  # and the mended command may use the folder
 
 
+def test_a_device_that_is_not_there_is_refused(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no CUDA device"):
+        run(config(dataset, tmp_path / "out", device="cuda"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_dataset_and_no_train_split_are_told(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a GeoVec dataset"):
         run(TrainConfig(dataset=tmp_path, out=tmp_path / "out"))

@@ -57,6 +57,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
         from geovec_train.models.lora import check_installed
 
         check_installed()
+    _check_device(config.device)
     ranks = Processes.join(config.device)
     if config.batch < 2 * ranks.world:
         raise UserError(
@@ -79,6 +80,17 @@ def run(config: TrainConfig) -> dict[str, Any]:
             return summary
         train = load_train(dataset, tasks, negatives, config.negatives_per_query)
         return _train(config, dataset, train, negatives, ranks)
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that was asked for and is not there: a training on another one could take weeks."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "device=cuda: this torch finds no CUDA device (it was built without CUDA, or the driver is older or"
+            " missing); leave device out to train on what there is"
+        )
 
 
 def _train(
