@@ -114,7 +114,8 @@ def test_what_an_example_says_decides_how_its_picture_may_turn() -> None:
     region: Segments = (IMAGE, BOX)
     assert drawn([text(PLAIN), region], ["a", "a"], [(0, 1)]) == set(range(8))
     assert drawn([text(LEFT), region], ["a", "a"], [(0, 1)]) == KEEPING_AXES
-    assert drawn([text("on top of it"), region], ["a", "a"], [(0, 1)]) == {0}
+    for fixed in ("on top of it", "the lowest pier", "a pier at 3 o'clock", "a leftward pier"):
+        assert drawn([text(fixed), region], ["a", "a"], [(0, 1)]) == {0}
     assert drawn([text(LEFT), region], [None, "a"], [(0, 1)]) == {0}  # it speaks of other pictures too
     assert drawn([text(PLAIN), region], ["a", "a"], [(0, 1)], say="What is on the left?") == {0}
     assert drawn([(Segment.of_coordinate(1, 2),), (IMAGE,)], [None, "a"], [(0, 1)]) == {0}

@@ -99,8 +99,12 @@ def test_examples_of_an_image_stand_together_where_it_is_asked_for() -> None:
 def test_pictures_are_turned_only_where_no_words_or_numbers_forbid_it() -> None:
     image, box = Segment.of_image("a"), Segment.of_box((0, 0, 2, 2))
     assert may_turn([(image,), (Segment.of_text("planes beside a terminal"),)], "Find the caption.")
-    for text in ("a pier on the LEFT side", "north-east of it", "the upper tank", "southern edge", "top-left plane"):
-        assert not may_turn([(image,), (Segment.of_text(text),)])
+    for text in (
+        *("a pier on the LEFT side", "north-east of it", "the upper tank", "southern edge", "top-left plane"),
+        *("the lowest ship", "the highest one", "further up", "it points downward", "a leftward bend", "NE of it"),
+        *("the righthand dock", "underneath the bridge", "at 3 o'clock", "upside down"),
+    ):
+        assert not may_turn([(image,), (Segment.of_text(text),)]), text
     assert not may_turn([(image, box)])
     assert not may_turn([(image,), (Segment.of_coordinate(1, 2),)])
     assert not may_turn([(image,)], "Name the leftmost object at the left.")

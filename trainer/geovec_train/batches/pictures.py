@@ -16,8 +16,10 @@ TURNS = 8  # the symmetries of a square: four rotations, each with its mirror im
 
 # A picture may be turned only where no word says where things are. Coordinates and boxes forbid it as well.
 _DIRECTION = re.compile(
-    r"\b(?:(?:left|right|top|bottom|upper|lower)(?:most)?|above|below|over|beneath|under|vertical(?:ly)?|horizontal(?:ly)?"
-    r"|(?:north|south|east|west)\w*|clockwise|anticlockwise|counterclockwise|corner|first|last|row|column)\b",
+    r"\b(?:(?:left|right|top|bottom)\w*|(?:upper|lower)(?:most)?|(?:up|down)(?:wards?|side)?|highest|lowest"
+    r"|above|below|over|beneath|under(?:neath)?|vertical(?:ly)?|horizontal(?:ly)?"
+    r"|(?:north|south|east|west)\w*|[ns][ew]|clockwise|anticlockwise|counterclockwise|clock"
+    r"|corner|first|last|row|column)\b",
     re.IGNORECASE,
 )
 
