@@ -33,7 +33,9 @@ class TrainConfig(BaseModel):
     )
     tasks: tuple[str, ...] | None = Field(None, description="tasks to train; null: all of the train split")
     weights: dict[str, float] | None = Field(
-        None, description="task: share of the steps, e.g. {text_to_image: 2}; null: square root of its examples"
+        None,
+        description="task: share of the steps, e.g. {text_to_image: 2, image_to_text: 1}; a task that is not named"
+        " gets none; null: the square root of its examples",
     )
     corpora: dict[str, float] | None = Field(
         None, description="corpus: how often its examples are drawn, e.g. {rsvg: 2}; for others, as the dataset says"
@@ -92,7 +94,7 @@ class TrainConfig(BaseModel):
         None,
         ge=28,
         description="images get about side × side pixels; multiple of 28 (mini: 32); null: the model's,"
-        " tiny: 112, mini: 128",
+        " tiny: 112, mini: 128, small: 224",
     )
     max_visual_tokens: int | None = Field(
         None,

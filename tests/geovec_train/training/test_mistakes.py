@@ -148,3 +148,6 @@ def test_batches_without_a_negative_are_told(dataset: Dataset, tmp_path: Path, m
     monkeypatch.setattr(trainer_module, "BARREN", 3)
     with pytest.raises(UserError, match=r"first 3 batches have no negative at all.*Raise batch, or mask less"):
         run(asked(dataset, tmp_path / "run", "negatives=none"))
+    monkeypatch.setattr(trainer_module, "BARREN", 10)  # a run of fewer steps is no success either
+    with pytest.raises(UserError, match=r"first 6 batches have no negative at all"):
+        run(asked(dataset, tmp_path / "short", "negatives=none"))

@@ -153,8 +153,9 @@ def test_pictures_of_a_batch_are_decoded_side_by_side() -> None:
 
 
 def test_batches_come_in_order_from_where_the_run_stands() -> None:
-    ahead = Ahead(lambda step: {"step": step}, lambda: 4, 9)
+    ahead = Ahead(lambda step: {"step": step, "examples": ["a", "b"]}, lambda: 4, 9)
     assert [b["step"] for b in ahead] == [4, 5, 6, 7, 8]
+    assert ahead.drawn == 10
     assert len(ahead) == 9
 
 
@@ -162,7 +163,7 @@ def test_a_failure_in_the_thread_reaches_the_training() -> None:
     def make(step: int) -> dict[str, Any]:
         if step == 2:
             raise KeyError("lost image")
-        return {}
+        return {"examples": []}
 
     with pytest.raises(KeyError, match="lost image"):
         list(Ahead(make, lambda: 0, 5))
@@ -170,7 +171,7 @@ def test_a_failure_in_the_thread_reaches_the_training() -> None:
 
 def test_the_thread_ends_when_training_stops_early() -> None:
     before = set(threading.enumerate())  # a run that failed in another test may be held by its traceback
-    ahead = Ahead(lambda step: {"step": step}, lambda: 0, 10**9)
+    ahead = Ahead(lambda step: {"step": step, "examples": ["a", "b"]}, lambda: 0, 10**9)
     for batch in ahead:
         if batch["step"] == 3:
             break

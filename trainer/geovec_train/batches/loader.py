@@ -28,6 +28,7 @@ class Ahead:
     Attributes:
         waited: seconds for which the consumer stood waiting.
         paused: seconds that `begin` took.
+        drawn: examples in the batches that were handed out.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Ahead:
         self._make, self._first, self._steps = make, first, steps
         self._stops, self._begin = stops, begin
         self.waited = self.paused = 0.0
+        self.drawn = 0
 
     def __len__(self) -> int:
         return self._steps
@@ -84,6 +86,7 @@ class Ahead:
                 self.waited += time.perf_counter() - start
                 if isinstance(value, BaseException):
                     raise value
+                self.drawn += len(value["examples"])
                 yield value
         finally:
             stop.set()

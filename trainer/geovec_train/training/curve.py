@@ -27,13 +27,12 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         out: the run's folder; ``log.jsonl`` and ``tensorboard/`` go there.
         batches: tells how long the steps waited for data.
         loss: tells the temperature.
-        batch: examples of a batch.
         ranks: the processes of the run; the first of them writes.
     """
 
-    def __init__(self, out: Path, batches: Ahead, loss: MaskedInfoNCE, batch: int, ranks: Processes) -> None:
+    def __init__(self, out: Path, batches: Ahead, loss: MaskedInfoNCE, ranks: Processes) -> None:
         self._ranks = ranks
-        self._out, self._batches, self._loss, self._batch = out, batches, loss, batch
+        self._out, self._batches, self._loss = out, batches, loss
         self._bar: Any = None
         self._last = 0.0
         self.away = 0.0  # seconds spent on other things than steps
@@ -53,6 +52,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self._boards = Boards(self._out, state.global_step)
         self._first, self._start = state.global_step, self._clock()
         self._mark, self._waited, self._at = self._start, self._batches.waited, state.global_step
+        self._drawn = self._batches.drawn
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -79,10 +79,11 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             "lr": logs.get("learning_rate"),
             "grad_norm": logs.get("grad_norm"),
             "temperature": round(self._loss.temperature, 6),
-            "pairs_per_s": round((state.global_step - self._at) * self._batch / span, 2),
+            "pairs_per_s": round((self._batches.drawn - self._drawn) / span, 2),
             "waiting_for_data": round(min(1.0, (self._batches.waited - self._waited) / span), 4),
         }
         self._mark, self._waited, self._at = now, self._batches.waited, state.global_step
+        self._drawn = self._batches.drawn
         with (self._out / LOG_FILE).open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
         shown = {f"train/{n}": v for n, v in row.items() if n != "step" and v is not None}

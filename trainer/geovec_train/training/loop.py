@@ -122,7 +122,7 @@ def make_loop(
         stops=stops,
         begin=refresher.begin if refresher else lambda step: None,
     )
-    curve = Curve(config.out, batches, loss, config.batch, ranks)
+    curve = Curve(config.out, batches, loss, ranks)
     dev = _dev(config, dataset, maker.train, ranks)
     watch = Watch(
         curve,

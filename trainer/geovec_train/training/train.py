@@ -29,6 +29,7 @@ from geovec_train.training.resume import SUMMARY_FILE, begin, checkpoints, finis
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from geovec_train.batches.sampler import Schedule
     from geovec_train.training.loop import Loop
 
 __all__ = ["TrainConfig", "run"]
@@ -93,6 +94,16 @@ def _check_device(device: str) -> None:
         )
 
 
+def _remarks(train: TrainSet, schedule: Schedule, batch: int) -> list[str]:
+    """Say which tasks have too few examples to fill a batch, and of several corpora how much of each is drawn."""
+    counts = np.bincount(train.task, minlength=len(train.tasks))
+    few = [f"{t} {n:,}" for t, n in zip(train.tasks, counts, strict=True) if n < batch and schedule.weights[t]]
+    out = [f"fewer examples than batch={batch}, so smaller batches: {', '.join(few)}"] if few else []
+    if len(train.corpora) > 1:
+        out.append("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
+    return out
+
+
 def _train(
     config: TrainConfig, dataset: Dataset, train: TrainSet, negatives: Path | None, ranks: Processes
 ) -> dict[str, Any]:
@@ -100,7 +111,7 @@ def _train(
 
     from geovec_train.batches.sampler import Schedule
     from geovec_train.batches.streams import corpus_weights, tempered
-    from geovec_train.models.hub import made_from
+    from geovec_train.models.lineage import lineage_of
     from geovec_train.models.load import quiet
     from geovec_train.training.loop import make_loop
     from geovec_train.training.setup import make_batches, make_model
@@ -125,13 +136,14 @@ def _train(
 
     schedule = schedule_of(train)
     set_seed(config.seed)
+    lineage = lineage_of(config.model, dataset)  # now: the folder it begins from may be moved while it trains
     model, codecs = make_model(config, dataset, train)
     maker = make_batches(config, dataset, train, schedule, model, codecs, ranks)
     shares = ", ".join(f"{t} {w:.0%}" for t, w in schedule.weights.items() if w)
     mined = f"; {len(train.negatives.values):,} mined negatives of run {negatives.name}" if negatives else ""
     ranks.say(f"training on {len(train):,} examples ({shares}){mined}")
-    if len(train.corpora) > 1:
-        ranks.say("of the corpora: " + ", ".join(f"{c} {share:.0%}" for c, share in schedule.corpora.items()))
+    for line in _remarks(train, schedule, config.batch):
+        ranks.say(line)
     start = time.perf_counter()
     with quiet():
 
@@ -152,11 +164,8 @@ def _train(
     if not ranks.first:
         return {"steps": config.steps, "human": []}
     seconds = time.perf_counter() - start
-    if loop.shards:
-        model = loop.shards.whole
-    base = made_from(model)
-    _publish(loop, config, model, base)
-    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, base, seconds)
+    _publish(loop, config, loop.shards.whole if loop.shards else model, lineage.base)
+    summary = summarise(config, dataset, maker.train, schedule, negatives, loop.curve, lineage, seconds)
     (config.out / "README.md").write_text(card(summary), encoding="utf-8")
     part = config.out / f"{SUMMARY_FILE}.tmp"
     part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -105,9 +105,9 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
             self._barren = None  # one is enough: scenes of a single region are no fault
             return
         self._barren += 1
-        if self._barren == BARREN:
+        if self._barren == min(BARREN, self.args.max_steps):
             raise UserError(
-                f"the first {BARREN} batches have no negative at all, so nothing is learnt: what is in a batch of"
+                f"the first {self._barren} batches have no negative at all, so nothing is learnt: what is in a batch of"
                 f" {len(inputs['examples'])} examples is right for all of them. Raise batch, or mask less (mask.…)"
             )
 
