@@ -14,17 +14,9 @@ SCORES = "## Scores"
 
 def card(summary: dict[str, Any]) -> str:
     """Return the card of a finished run, before any evaluation."""
-    sources = "\n".join(
-        f"- {s['title']}"
-        + (f", revision `{s['revision']}`" if s["revision"] else "")
-        + f": {s['licence']}. {s['attribution']}"
-        + (f" ({s['note']})" if s["note"] else "")
-        for s in summary["sources"]
-    )
     shares = "\n".join(f"- {t}: {w:.0%} of the steps" for t, w in summary["tasks"].items())
     if len(summary["corpora"]) > 1:
         shares += "\n\nExamples drawn: " + ", ".join(f"{c} {w:.0%}" for c, w in summary["corpora"].items()) + "."
-    base = summary["base"]
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
@@ -51,14 +43,13 @@ A query has its task's instruction before it (`prompt_name="<task>"`); a target 
 
 ## Trained on
 
-{sources}
+{_data(summary)}
 
-Dataset and recipe, by content: `{summary["dataset_fingerprint"]}` ({summary["tool"]}). What is trained on data keeps to
-its terms.
+What is trained on data keeps to its terms.
 
 ## Made from
 
-{_base(base)}{_dev(summary)}
+{_origin(summary)}{_dev(summary)}
 """
 
 
@@ -74,10 +65,38 @@ def _negatives(summary: dict[str, Any]) -> str:
     return f"{begun}, then with negatives mined anew {'once' if again == 1 else f'{again} times'} in training"
 
 
-def _base(base: dict[str, str]) -> str:
-    if not base:
-        return "No pretrained weights: trained from scratch."
-    return f"{base['model']}, licence: {base['licence']}. What is made from a model keeps to its terms."
+def _data(summary: dict[str, Any]) -> str:
+    """List the datasets of every stage with what their sources oblige to."""
+    stages = [
+        f"`{stage['dataset']}`; dataset and recipe, by content: `{stage['fingerprint']}` ({stage['tool']})\n\n"
+        + "\n".join(_source(s) for s in stage["sources"])
+        for stage in summary["stages"]
+    ]
+    before = ["What it was trained on before is not recorded: an earlier version of GeoVec kept no note of it."]
+    order = [f"{len(stages)} datasets, in the order of training:"]
+    return "\n\n".join([*(before if summary["unrecorded"] else []), *(order if len(stages) > 1 else []), *stages])
+
+
+def _source(source: dict[str, Any]) -> str:
+    revision = f", revision `{source['revision']}`" if source["revision"] else ""
+    note = f" ({source['note']})" if source["note"] else ""
+    return f"- {source['title']}{revision}: {source['licence']}. {source['attribution']}{note}"
+
+
+def _origin(summary: dict[str, Any]) -> str:
+    """Say what the weights began as: of a model that was trained before, its own beginning too."""
+    base = summary["base"]
+    terms = (
+        f"{base['model']}, licence: {base['licence']}. What is made from a model keeps to its terms." if base else ""
+    )
+    if summary["continues"] is None:
+        return terms or "No pretrained weights: trained from scratch."
+    begun = f"Continues from `{summary['continues']}`, a model trained with GeoVec"
+    if terms:
+        return f"{begun} that in the beginning was made from {terms}"
+    if summary["unrecorded"]:  # whoever kept no stages kept no base either, in the oldest versions
+        return f"{begun}. What that was made from is not recorded."
+    return f"{begun} that in the beginning had no pretrained weights: it was trained from scratch."
 
 
 def _dev(summary: dict[str, Any]) -> str:

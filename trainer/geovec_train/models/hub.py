@@ -52,20 +52,20 @@ def locate(name: str, option: str = "model") -> Path:
 
 
 def made_from(model: Any) -> dict[str, str]:
-    """Return what a model of GeoVec notes of its base, as `base_of` returned it; nothing: from scratch."""
+    """Return what a model of GeoVec notes of its base, as `base_of` returned it; nothing: from scratch.
+
+    Of its whole record, with the datasets it learnt from, see `geovec_train.models.lineage`.
+    """
     saved = getattr(getattr(model[0], "config", None), "geovec", None) or {}
     return dict(saved.get("base") or {})
 
 
-def base_of(name: str, model: Any) -> dict[str, str]:
-    """Return what a model was made from, ``{"model", "licence"}``, as far back as it says; from scratch: nothing.
+def base_of(name: str) -> dict[str, str]:
+    """Return a model that is not GeoVec's as the base of what is trained from it, ``{"model", "licence"}``.
 
     Args:
         name: as the user gave it.
-        model: the loaded SentenceTransformer.
     """
-    if hasattr(getattr(model[0], "config", None), "geovec"):
-        return made_from(model)
     if name in HUB:
         return {"model": HUB[name].hub, "licence": HUB[name].licence}
     folder = locate(name)

@@ -12,6 +12,7 @@ from geovec_train.training.stopping import best_of
 
 if TYPE_CHECKING:
     from geovec_train.batches.sampler import Schedule
+    from geovec_train.models.lineage import Lineage
     from geovec_train.training.curve import Curve
 
 
@@ -22,12 +23,12 @@ def summarise(
     schedule: Schedule,
     negatives: Path | None,
     curve: Curve,
-    base: dict[str, str],
+    lineage: Lineage,
     seconds: float,
 ) -> dict[str, Any]:
     """Return the facts of a run, as they stand in ``summary.json``; ``human`` is for a person.
 
-    `base` is what the model was made from (`geovec_train.models.presets.base_of`).
+    `lineage` is what led to the model, this run included.
     """
     tail = [p["loss"] for p in curve.points()[-5:]]
     last = sum(tail) / len(tail) if tail else None
@@ -40,7 +41,7 @@ def summarise(
         "dataset_fingerprint": dataset.manifest.fingerprint,
         "tool": dataset.manifest.tool,
         "model": config.model,
-        "base": base,
+        **lineage.saved(),
         "tasks": schedule.weights,
         "corpora": schedule.corpora,
         "examples": len(train),

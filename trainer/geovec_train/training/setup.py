@@ -49,17 +49,18 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         UserError: for a model that does not load, a side or codec that does not fit it, or tasks with items that
             it cannot take.
     """
-    from geovec_train.models.hub import base_of
+    from geovec_train.models.lineage import lineage_of
     from geovec_train.models.load import SETTINGS, codecs_of, load
     from geovec_train.models.lora import add_adapters
     from geovec_train.models.sizes import checkpoint_activations, set_side, set_visual_tokens
 
     device = None if config.device == "auto" else config.device
     prompts = {t: dataset.instruction(f"{t}/0") for t in train.tasks}
+    record = lineage_of(config.model, dataset).saved()
     if config.model in PRESETS:
         _check_new(config)
         codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
-        model = _build(config, dataset, train, codecs, prompts)
+        model = _build(config, dataset, train, _kept(codecs) | record, codecs, prompts)
         _freeze(config, model)
         return (model.to(device) if device else model), codecs
     frozen = config.lora.rank and config.precision == "bf16"  # weights that are not trained lose nothing by it
@@ -74,7 +75,7 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
     )
     model.prompts.update(prompts)
     if (settings := getattr(model[0], "config", None)) is not None:
-        setattr(settings, SETTINGS, _kept(codecs) | {"base": base_of(config.model, model)})
+        setattr(settings, SETTINGS, _kept(codecs) | record)
     if config.lora.rank:
         add_adapters(model, config.lora, config.seed)
     if config.gradient_checkpointing:
@@ -105,7 +106,12 @@ def _freeze(config: TrainConfig, model: SentenceTransformer) -> None:
 
 
 def _build(
-    config: TrainConfig, dataset: Dataset, train: TrainSet, codecs: Codecs, prompts: dict[str, str]
+    config: TrainConfig,
+    dataset: Dataset,
+    train: TrainSet,
+    settings: dict[str, Any],
+    codecs: Codecs,
+    prompts: dict[str, str],
 ) -> SentenceTransformer:
     """Build a preset's new encoder.
 
@@ -115,15 +121,12 @@ def _build(
     from geovec_train.models.lite0 import SCALE
     from geovec_train.models.load import quiet
     from geovec_train.models.mini import build_mini
-    from geovec_train.models.pretrained import TEXT, VISION, vision_weights
+    from geovec_train.models.pretrained import TEXT, vision_weights
     from geovec_train.models.tiny import MERGE, PATCH, SIZES, build_tiny
 
     factor = SCALE if config.model == MINI else PATCH * MERGE
     if (side := config.side) is not None and side % factor:
         raise UserError(f"side={side}: model={config.model} needs a multiple of {factor}")
-    settings: dict[str, Any] = _kept(codecs)
-    if config.model == MINI:
-        settings["base"] = {"model": f"{TEXT.source} and {VISION.source}", "licence": TEXT.licence}
     options: dict[str, Any] = {"seed": config.seed, "side": side, "geovec": settings, "prompts": prompts}
     with quiet():
         model: SentenceTransformer = (
