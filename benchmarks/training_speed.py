@@ -150,6 +150,7 @@ def main(options: dict[str, str]) -> None:
             "five_captions_faster_than_peer": ratio("peer_5", "geovec_5"),
             "five_captions_cached_faster_than_peer": ratio("peer_cached_5", "geovec_cached_5"),
             "gradcache_over_plain": ratio("geovec_cached", "geovec"),
+            "five_captions_gradcache_over_plain": ratio("geovec_cached_5", "geovec_5"),
             "waiting_for_data": median(waiting) if waiting else None,
             "step_wall_s": wall,
             "step_cpu_s": cpu,
