@@ -59,6 +59,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
 
         check_installed()
     _check_device(config.device)
+    _check_precision(config)
     ranks = Processes.join(config.device)
     if config.batch < 2 * ranks.world:
         raise UserError(
@@ -91,6 +92,16 @@ def _check_device(device: str) -> None:
         raise UserError(
             "device=cuda: this torch finds no CUDA device (it was built without CUDA, or the driver is older or"
             " missing); leave device out to train on what there is"
+        )
+
+
+def _check_precision(config: TrainConfig) -> None:
+    """Refuse bf16 where it is neither asked of the CPU, which has it, nor a GPU has it."""
+    from transformers.utils import is_torch_bf16_gpu_available
+
+    if config.precision == "bf16" and config.device != "cpu" and not is_torch_bf16_gpu_available():
+        raise UserError(
+            "precision=bf16: there is no GPU here that has it; leave precision out, or add device=cpu for bf16 there"
         )
 
 
