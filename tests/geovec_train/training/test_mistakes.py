@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from sentence_transformers import util
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import GeoVecError, ResourceFault, UserError
@@ -133,6 +134,67 @@ def test_too_little_memory_names_what_is_smaller_yet(
     monkeypatch.setattr(trainer_module.Trainer, "compute_loss", hungry)
     with pytest.raises(ResourceFault, match=said):
         run(asked(dataset, tmp_path / "run", option))
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "mended"),
+    [
+        (["mini_batch=4"], "val split, 4 items at a time.*with mini_batch=2 goes on", ["mini_batch=2"]),
+        (
+            ["mini_batch_tokens=90"],
+            "val split, 32 items at a time.*with mini_batch=16 in place of mini_batch_tokens=90 goes on",
+            ["mini_batch=2"],
+        ),
+        (
+            ["mini_batch=2", "mine_every=2", "mine.batch=4"],
+            "mined anew, 4 items at a time.*with mine.batch=2 goes on",
+            ["mini_batch=2", "mine_every=2", "mine.batch=2"],
+        ),
+    ],
+)
+def test_too_little_memory_to_score_or_mine_names_its_own_option(
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    said: str,
+    mended: list[str],
+) -> None:
+    most = [2]
+    real = util.batch_to_device
+
+    def hungry(features: dict[str, Any], *more: Any) -> dict[str, Any]:  # of the encoder's batches, not of the steps'
+        if len(features["input_ids"]) > most[0]:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: …")
+        return real(features, *more)
+
+    monkeypatch.setattr(util, "batch_to_device", hungry)
+    with pytest.raises(ResourceFault, match=said):
+        run(asked(dataset, tmp_path / "run", "negatives=none", "dev_every=2", *options))
+    assert run(asked(dataset, tmp_path / "run", "negatives=none", "dev_every=2", *mended))["steps"] == 6
+    most[0] = 0
+    with pytest.raises(ResourceFault, match=r"val split, one item at a time\. A new run can have a smaller side"):
+        run(asked(dataset, tmp_path / "one", "negatives=none", "dev_every=2", "mini_batch=1"))
+
+
+def test_bf16_that_no_gpu_has_is_refused_and_the_cpu_s_is_not(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.utils.is_torch_bf16_gpu_available", lambda: False)
+    with pytest.raises(UserError, match=r"precision=bf16: .*device=cpu"):
+        run(config(dataset, tmp_path / "out", device="auto", precision="bf16"))
+    assert not (tmp_path / "out").exists()
+    run(asked(dataset, tmp_path / "out", "precision=bf16", "steps=1"))
+
+
+@pytest.mark.parametrize("file", ["train.json", "summary.json"])
+@pytest.mark.parametrize("content", ["", '{"steps": 6', "[1]"])
+def test_a_damaged_file_of_a_run_is_told(dataset: Dataset, warm: Path, tmp_path: Path, file: str, content: str) -> None:
+    out = Path(shutil.copytree(warm, tmp_path / "run"))
+    (out / file).write_text(content)
+    with pytest.raises(UserError, match=rf"{file} is damaged \(.*Choose another out, or delete") as caught:
+        run(config(dataset, out))
+    assert "\n" not in str(caught.value)
 
 
 def test_batches_without_a_negative_are_told(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

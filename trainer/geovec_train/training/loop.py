@@ -13,6 +13,7 @@ from geovec_data.render import Codecs
 from geovec_train.batches.batch import BatchMaker
 from geovec_train.batches.data import TrainSet
 from geovec_train.config import TrainConfig
+from geovec_train.training.memory import Advice
 from geovec_train.training.mine_options import interval
 from geovec_train.training.processes import Processes
 
@@ -38,6 +39,7 @@ class Loop:
         average: of the weights.
         stopping: when they end before their time.
         shards: the model's parts, where it is divided among the processes.
+        advice: what to do when something does not fit into memory.
     """
 
     trainer: Trainer
@@ -45,6 +47,7 @@ class Loop:
     average: Average
     stopping: Stopping
     shards: Shards | None
+    advice: Advice
 
 
 def make_loop(
@@ -93,7 +96,7 @@ def make_loop(
         filler=model.preprocess(["."]) if config.shard else None,
     )
     _check_dims(config, model)
-
+    advice = Advice(config, model)
     average = Average(model, config.ema)
     shards = Shards(model, ranks) if config.shard else None
 
@@ -113,7 +116,7 @@ def make_loop(
     def report(step: int, facts: dict[str, Any]) -> None:
         curve.event(step, "refresh", facts)
 
-    refresher = _refresher(config, dataset, codecs, maker, ranks, snapshot, swap, report)
+    refresher = _refresher(config, dataset, codecs, maker, ranks, snapshot, swap, report, advice)
     stops = refresher.stops if refresher else []
     batches = Ahead(
         maker.make,
@@ -123,7 +126,7 @@ def make_loop(
         begin=refresher.begin if refresher else lambda step: None,
     )
     curve = Curve(config.out, batches, loss, ranks)
-    dev = _dev(config, dataset, maker.train, ranks)
+    dev = _dev(config, dataset, maker.train, ranks, advice)
     watch = Watch(
         curve,
         dev,
@@ -146,7 +149,7 @@ def make_loop(
         callbacks=[curve, average, watch],
     )
     trainer.remove_callback(PrinterCallback)
-    return Loop(trainer, curve, average, stopping, shards)
+    return Loop(trainer, curve, average, stopping, shards, advice)
 
 
 def _check_dims(config: TrainConfig, model: SentenceTransformer) -> None:
@@ -165,6 +168,7 @@ def _refresher(
     snapshot: Callable[[Path], None],
     swap: Callable[[TrainSet], None],
     report: Callable[[int, dict[str, Any]], None],
+    advice: Advice,
 ) -> Refresher | None:
     if config.mine_every is None:
         return None
@@ -185,15 +189,16 @@ def _refresher(
         snapshot=snapshot,
         swap=swap,
         report=report,
+        advice=advice.refresh(),
     )
 
 
-def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet, ranks: Processes) -> DevSet | None:
+def _dev(config: TrainConfig, dataset: Dataset, train: TrainSet, ranks: Processes, advice: Advice) -> DevSet | None:
     if not config.dev_every and config.mine_every is None:
         return None
     from geovec_train.training.dev import DevSet
 
-    dev = DevSet(dataset, train.tasks, config.out / ".dev", config.device)
+    dev = DevSet(config, dataset, train.tasks, advice.scoring())
     if not dev:
         if config.patience:
             raise UserError(

@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 import torch
 
 from geovec_data.dataset import Dataset
-from geovec_data.errors import GeoVecError
+from geovec_data.errors import GeoVecError, ResourceFault
+from geovec_data.memory import MemoryFault
 from geovec_data.mining.mine import MineConfig
 from geovec_data.mining.mine import run as mine
 from geovec_data.progress import say
@@ -53,6 +54,7 @@ class Refresher:
         snapshot: saves the model of the moment into a folder.
         swap: takes the train split with its new negatives.
         report: is told the step of a refresh and its facts, perhaps again after a resumption.
+        advice: what to do when a batch of items does not fit into memory.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class Refresher:
         snapshot: Callable[[Path], None],
         swap: Callable[[TrainSet], None],
         report: Callable[[int, dict[str, Any]], None],
+        advice: str,
     ) -> None:
         self._config, self._dataset, self._train, self._codecs = config, dataset, train, codecs
         self._ranks = ranks
         self._every, self._snapshot, self._swap, self._report = every, snapshot, swap, report
+        self._advice = advice
         self._home = config.out / FOLDER
         self._held = 0  # the step of the refresh whose negatives are in use
         self.stops = list(range(every, config.steps, every))
@@ -81,6 +85,7 @@ class Refresher:
         Raises:
             UserError: when the policy leaves no negative at all, or an option does not serve.
             GeoVecError: when a refresh that a checkpoint builds on is gone.
+            ResourceFault: when a batch of items does not fit into memory.
         """
         due = step - step % self._every
         if due in (0, self._held) or step >= self._config.steps:
@@ -138,7 +143,10 @@ class Refresher:
         work, aside = self._home / ".working", self._home / ".done"
         overlay(self._dataset, work)
         self._snapshot(work / "encoder")
-        summary = mine(self._mine_config(work))
+        try:
+            summary = mine(self._mine_config(work))
+        except MemoryFault as error:
+            raise ResourceFault(self._advice) from error
         found = work / "mining" / _RUN
         fresh = load_train(self._dataset, self._train.tasks, found, self._most)
         facts = {

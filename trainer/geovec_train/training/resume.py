@@ -10,6 +10,7 @@ from typing import Any
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.ids import digest
+from geovec_data.mining.model_folder import first_line
 from geovec_train.config import TrainConfig
 from geovec_train.models.presets import PRESETS
 
@@ -33,13 +34,15 @@ _FREE = {
     "mini_batch_tokens",
     "gradient_checkpointing",
 }
+_FREE_IN_MINE = {"batch", "workers"}  # of the options of mining anew
 
 
 def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None:
     """Note the settings of a new run in ``out/train.json``, or see that they are those of the run that is there.
 
     Raises:
-        UserError: when `out` holds a run with other settings, or things that are no run; when it is the model's folder.
+        UserError: when `out` holds a run with other settings or unreadable ones, or things that are no run; when it is
+            the model's folder.
     """
     out = config.out
     if config.model not in PRESETS and out.resolve() == Path(config.model).resolve():
@@ -53,9 +56,9 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
         if held:
             raise UserError(f"out={out} holds things that are no run of geovec-train ({held[0]}, …); choose another")
     elif (out / SUMMARY_FILE).is_file() or checkpoints(out / "checkpoints"):
-        there = json.loads(file.read_text(encoding="utf-8"))
-        # a run of an older version lacks what is new since
-        there = TrainConfig(dataset=config.dataset, out=out).model_dump(mode="json") | there
+        there = _read(file)
+        # a run of an older version lacks what is new since, and has what was not free then
+        there = _decisive(TrainConfig(dataset=config.dataset, out=out).model_dump(mode="json") | there)
         other = [
             f"{k}: {_said(k, there)} there, {_said(k, asked)} asked"
             for k, v in asked.items()
@@ -75,16 +78,36 @@ def begin(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> None
 
 def settings(config: TrainConfig, dataset: Dataset, negatives: Path | None) -> dict[str, Any]:
     """Return what decides the trained weights: options, and hashes of what the paths hold."""
-    values = {k: v for k, v in config.model_dump(mode="json").items() if k not in _FREE}
     from geovec_train.models.load import check_folder
 
     return {
         "model": config.model if config.model in PRESETS else _hash(check_folder(config.model)),
         _NAME: config.model,
-        **values,
+        **{k: v for k, v in _decisive(config.model_dump(mode="json")).items() if k not in _FREE},
         "dataset": digest(dataset.manifest.text()),
         "negatives": None if negatives is None else _hash(negatives),
     }
+
+
+def _decisive(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options without those of mining anew that change nothing in what is mined."""
+    return values | {"mine": {k: v for k, v in values["mine"].items() if k not in _FREE_IN_MINE}}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return what a file of the run's folder holds.
+
+    Raises:
+        UserError: when it is damaged.
+    """
+    try:
+        values: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{file} is damaged ({first_line(error)}), so the run there can neither be compared nor go on. Choose"
+            f" another out, or delete {file.parent} and train again"
+        ) from error
+    return values
 
 
 def _said(option: str, values: dict[str, Any]) -> str:
@@ -108,12 +131,15 @@ def _hash(folder: Path) -> str:
 
 
 def finished(out: Path) -> dict[str, Any] | None:
-    """Return the summary of a finished run, or None."""
+    """Return the summary of a finished run, or None.
+
+    Raises:
+        UserError: when it is damaged.
+    """
     file = out / SUMMARY_FILE
     if not file.is_file():
         return None
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return summary
+    return _read(file)
 
 
 def checkpoints(home: Path) -> list[Path]:

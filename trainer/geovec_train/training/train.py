@@ -14,6 +14,7 @@ import numpy as np
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import ResourceFault, UserError
+from geovec_data.memory import lacks_memory
 from geovec_data.mining.runs import choose_run
 from geovec_data.store.lock import exclusive
 from geovec_train.batches.data import TrainSet, load_train
@@ -21,7 +22,6 @@ from geovec_train.batches.runs import train_tasks
 from geovec_train.config import TrainConfig
 from geovec_train.model_card import card
 from geovec_train.models.presets import PRESETS
-from geovec_train.training.memory import memory_advice
 from geovec_train.training.processes import Processes
 from geovec_train.training.record import summarise
 from geovec_train.training.resume import SUMMARY_FILE, begin, checkpoints, finished
@@ -167,7 +167,7 @@ def _train(
             ranks.say(f"going on from step {saved[-1].name.rpartition('-')[2]}")
         try:
             if not ranks.share(lambda: loop.stopping.over(loop.curve.events("dev"))):
-                _steps(loop, config, saved)
+                _steps(loop, saved)
             if loop.shards:
                 loop.shards.gather()
         finally:
@@ -202,16 +202,10 @@ def _publish(loop: Loop, config: TrainConfig, model: SentenceTransformer, base: 
             export_adapters(model, config.out / FOLDER, base.get("model", ""))
 
 
-def _steps(loop: Loop, config: TrainConfig, saved: Sequence[Path]) -> None:
-    import torch
-
+def _steps(loop: Loop, saved: Sequence[Path]) -> None:
     try:
         loop.trainer.train(resume_from_checkpoint=str(saved[-1]) if saved else None)
-    except (
-        RuntimeError,
-        MemoryError,
-    ) as error:  # torch.OutOfMemoryError is one; the CPU's allocator has none of its own
-        known = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-        if not known:
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
             raise
-        raise ResourceFault(memory_advice(config)) from error
+        raise ResourceFault(loop.advice.step()) from error
