@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from geovec_train.evaluation.scoreboard import table
+from geovec_train.evaluation.departures import words
+from geovec_train.evaluation.scoreboard import escape, table
 
 FILE = "README.md"
 SCORES = "## Scores"
@@ -107,6 +108,15 @@ def _dev(summary: dict[str, Any]) -> str:
     return f"\n\nVal split at step {last['step']:,}: {figures}."
 
 
+def _scored(scores: dict[str, Any]) -> str:
+    """Return one evaluation's part of the card: what was asked, the table, and what the figures do not say."""
+    departs = words(scores)
+    notes = "".join(f"- {escape(note)}\n" for note in scores["notes"])
+    return f"### {scores['dataset']}{f' ({departs})' if departs else ''}\n\n{table(scores)}" + (
+        f"\n{notes}" if notes else ""
+    )
+
+
 def note_scores(folder: Path) -> None:
     """Write the scores of all evaluations that lie in a trained model's folder into its card; other folders stay.
 
@@ -118,9 +128,7 @@ def note_scores(folder: Path) -> None:
         return
     found = sorted((folder / "eval").glob("*/scores.json"))
     scores = [json.loads(f.read_text(encoding="utf-8")) for f in found]
-    sections = [
-        f"### {s['dataset']}{', blind: without ' + s['blind'] if s['blind'] else ''}\n\n{table(s)}" for s in scores
-    ]
+    sections = [_scored(s) for s in scores]
     own = text.partition(f"\n{SCORES}\n")[0].rstrip("\n")
     words = "RSMEB-style (`geovec-eval`), percent; 95 % bootstrap interval in brackets; chance in parentheses."
     part = file.with_suffix(".tmp")

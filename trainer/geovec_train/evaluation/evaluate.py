@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -12,9 +12,10 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_train.evaluation import geo_error
 from geovec_train.evaluation.blind import Blind
+from geovec_train.evaluation.departures import departures, folder_name, usual_split
 from geovec_train.evaluation.macro import macro
-from geovec_train.evaluation.pools import Pool, Truth, pools, split_of
-from geovec_train.evaluation.score_row import absent_row
+from geovec_train.evaluation.pools import Pool, Scope, Truth, pools, split_of
+from geovec_train.evaluation.score_row import absent_row, too_few_parents
 from geovec_train.evaluation.scoreboard import human, json_text, markdown
 from geovec_train.evaluation.scoring import Scorer
 from geovec_train.evaluation.unseen import without_seen_captions
@@ -46,7 +47,9 @@ class EvalConfig(BaseModel):
         " what is still right was not seen there. null: nothing is taken",
     )
     out: Path | None = Field(
-        None, description="folder to write; null: <model>/eval/<dataset name> (hub: eval/<model>/…)"
+        None,
+        description="folder to write; null: <model>/eval/<dataset name> (hub: eval/<model>/…), and after the"
+        " name what departs from the defaults, as in <dataset name>.split_train",
     )
     bootstrap: int = Field(1000, ge=0, description="replicates of the bootstrap interval; 0: no interval")
     seed: int = Field(0, description="of the bootstrap")
@@ -79,7 +82,6 @@ def run(config: EvalConfig) -> dict[str, Any]:
     from geovec_train.evaluation.vectors import Vectorizer
 
     dataset = Dataset(config.dataset)
-    out = _folder(config, dataset)
     con = dataset.connect()
     try:
         split, why = split_of(dataset, con, config.split)
@@ -87,6 +89,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         asked = [row for pool in whole for row in (pool, *without_seen_captions(con, pool))]
         kinds = {p.task: _kinds(con, p) for p in asked}
         places = {p.task: geo_error.places(con, p) for p in whole}
+        usual = usual_split(dataset, con)
     finally:
         con.close()
     encoder = Vectorizer(
@@ -98,6 +101,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
         batch=config.batch,
         workers=config.workers,
     )
+    departs = departures(config, dataset, split, usual, encoder)
+    out = _folder(config, folder_name(dataset.path.resolve().name, departs))
     scorer = Scorer(dataset, encoder, blind=config.blind, draws=config.bootstrap, seed=config.seed)
     rows = [row for p in asked for row in scorer.rows(p, kinds[p.task], places[p.task])]
     having = {p.task for p in asked}
@@ -115,6 +120,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         "split_note": why,
         "truth": config.truth,
         "blind": config.blind,
+        "departs": departs,
         "bootstrap": config.bootstrap,
         "seed": config.seed,
         "notes": [*dataset.manifest.notes, *_caveats(rows, means, config)],
@@ -127,11 +133,10 @@ def run(config: EvalConfig) -> dict[str, Any]:
     return scores | {"command": "eval", "out": str(out), "human": [*human(scores), f"written to {out}"]}
 
 
-def _folder(config: EvalConfig, dataset: Dataset) -> Path:
-    """Return where the scores go; beside a local model unless `out` says otherwise."""
+def _folder(config: EvalConfig, name: str) -> Path:
+    """Return where the scores go: to a folder of this name beside a local model, unless `out` says otherwise."""
     if config.out is not None:
         return config.out
-    name = dataset.path.resolve().name + (f".no_{config.blind}" if config.blind else "")
     if not Path(config.model).expanduser().is_dir():
         return Path("eval") / Path(config.model).name / name
     return Path(config.model).expanduser() / "eval" / name
@@ -160,12 +165,7 @@ def _caveats(rows: list[dict[str, Any]], means: dict[str, Any], config: EvalConf
         notes.append(f"Blind: scored with the {config.blind} taken away, from the queries where they have one.")
     if config.truth == "own":
         notes.append("Each example is a query and only its own positives are right: repeated texts cap the scores.")
-    few = [r["task"] for r in rows if r.get("resampled_by") == "image"]
-    if few:
-        notes.append(
-            "Too few parent images to resample: intervals resample single images and are too narrow"
-            f" ({', '.join(dict.fromkeys(few))})."
-        )
+    notes += too_few_parents(rows)
     for r in rows:
         if r.get("nothing_to_find"):
             notes.append(
@@ -180,8 +180,13 @@ def _write(out: Path, scores: dict[str, Any], asked: list[Pool], scorer: Scorer)
     folder = out / "pools"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for pool in asked:
-            with (folder / f"{pool.task}.{pool.scope}.tsv").open("w", encoding="utf-8", newline="\n") as file:
+        files = {f"{pool.task}.{pool.scope}.tsv": pool for pool in asked}
+        for scope in get_args(Scope):
+            for left in folder.glob(f"*.{scope}.tsv"):  # of an earlier call: no row here is of that pool
+                if left.name not in files:
+                    left.unlink()
+        for name, pool in files.items():
+            with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(pool.listing())
         scorer.answers.write(out)
         scorer.showcase.write(out, scores)

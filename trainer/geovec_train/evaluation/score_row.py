@@ -35,9 +35,7 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int, geo: dict[str,
     values = per_query(ranks)
     by_chance = per_query(Ranks.by_chance(sizes, right))
     chance = by_chance.mean(axis=0)
-    by = "parent" if len(set(pool.parents)) >= MIN_PARENTS else "image"
-    units = pool.parents if by == "parent" else pool.images
-    clusters = np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
+    by, clusters = resampled(pool.parents, pool.images)
     own_seed = zlib.crc32("/".join(filter(None, (str(seed), pool.task, pool.scope, pool.subset))).encode())
     ends = interval(values, clusters, draws=draws, seed=own_seed)
     metrics = {
@@ -68,6 +66,28 @@ def score_row(pool: Pool, ranks: Ranks, *, draws: int, seed: int, geo: dict[str,
         **({"kinds": _parts(pool.query_groups, sizes, values, by_chance)} if _of_kinds(pool) else {}),
         **({"corpora": _parts(pool.corpora, sizes, values, by_chance)} if len(set(pool.corpora)) > 1 else {}),
     }
+
+
+def resampled(parents: list[str], images: list[str]) -> tuple[str, Ints]:
+    """Choose what a bootstrap draws of queries: their parents, or where these are too few their images.
+
+    Returns:
+        ``parent`` or ``image``, and the number of each query's.
+    """
+    by = "parent" if len(set(parents)) >= MIN_PARENTS else "image"
+    units = parents if by == "parent" else images
+    return by, np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
+
+
+def too_few_parents(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the note on the rows whose intervals are of single images; none where there are no such rows."""
+    few = [r["task"] for r in rows if r.get("resampled_by") == "image"]
+    if not few:
+        return []
+    return [
+        "Too few parent images to resample: intervals resample single images and are too narrow"
+        f" ({', '.join(dict.fromkeys(few))})."
+    ]
 
 
 def _of_kinds(pool: Pool) -> bool:

@@ -69,14 +69,14 @@ def geo_lines(scores: dict[str, Any]) -> Iterator[str]:
 def markdown(scores: dict[str, Any]) -> str:
     """Return a Markdown page: what was scored, one table, the notes."""
     lines = [
-        f"# Scores of {_escape(scores['model'])} on {_escape(scores['dataset'])}",
+        f"# Scores of {escape(scores['model'])} on {escape(scores['dataset'])}",
         "",
-        f"{_escape(scores['split_note'])}. Percent; 95 % bootstrap interval in brackets; chance in parentheses.",
+        f"{escape(scores['split_note'])}. Percent; 95 % bootstrap interval in brackets; chance in parentheses.",
         "",
         table(scores),
         *(f"- {line}" for line in geo_lines(scores)),
     ]
-    lines += ["", *(f"- {_escape(note)}" for note in scores["notes"]), ""]
+    lines += ["", *(f"- {escape(note)}" for note in scores["notes"]), ""]
     return "\n".join(lines)
 
 
@@ -88,18 +88,19 @@ def table(scores: dict[str, Any]) -> str:
     ]
     for row in scores["tasks"]:
         if "na" in row:
-            lines.append(f"| {row['task']} | n/a: {_escape(row['na'])} | |{' |' * len(METRICS)}")
+            lines.append(f"| {row['task']} | n/a: {escape(row['na'])} | |{' |' * len(METRICS)}")
             continue
         for label, pool, queries, metrics in _lines(row):
             cells = " | ".join(_cell(metrics[m]) for m in METRICS)
-            lines.append(f"| {_escape(label)} | {pool} | {queries:,} | {cells} |")
+            lines.append(f"| {escape(label)} | {pool} | {queries:,} | {cells} |")
     for label, words, metrics in _means(scores):
         cells = " | ".join(_cell(metrics[m]) for m in METRICS)
         lines.append(f"| **{label}** | {words} | | {cells} |")
     return "\n".join([*lines, ""])
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a stranger's text as one line of Markdown that breaks no table and holds no markup."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
