@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from geovec_data.aligned import columns
 from geovec_data.errors import UserError
 from geovec_train.evaluation.answers import FILE
 from geovec_train.evaluation.bootstrap import interval
+from geovec_train.evaluation.departures import departs_of
 from geovec_train.evaluation.metrics import METRICS, Floats
-from geovec_train.evaluation.score_row import MIN_PARENTS
+from geovec_train.evaluation.score_row import resampled, too_few_parents
 
 SHOWN = ("P@1", "R@10", "nDCG@10")
 _SAME = ("dataset_fingerprint", "split", "truth")
@@ -74,6 +77,11 @@ def run(config: CompareConfig) -> dict[str, Any]:
     if len(config.scores) < 2:
         raise UserError("compare needs two evaluations or more: geovec-eval compare runs/a runs/b")
     first, *others = [_read(_folder(path)) for path in config.scores]
+    taken = [
+        f"{path}: took {found.folder.name}, the plain one of {count} evaluations"
+        for path, found in zip(config.scores, (first, *others), strict=True)
+        if path != found.folder and (count := len(_evaluations(path))) > 1
+    ]
     for other in others:
         for key in _SAME:
             if other.scores[key] != first.scores[key]:
@@ -81,40 +89,60 @@ def run(config: CompareConfig) -> dict[str, Any]:
                     f"{first.folder} and {other.folder} have not the same {key.replace('_', ' ')}:"
                     f" {first.scores[key]} and {other.scores[key]}"
                 )
-    pairs = [
-        {"first": str(config.scores[0]), "second": str(path), "rows": _compared(first, other, config)}
-        for path, other in zip(config.scores[1:], others, strict=True)
-    ]
+    pairs: list[dict[str, Any]] = []
+    for path, other in zip(config.scores[1:], others, strict=True):
+        rows = _compared(first, other, config)
+        names = {"first": str(config.scores[0]), "second": str(path)}
+        pairs.append(names | {"rows": rows, "notes": too_few_parents(rows)})
     summary: dict[str, Any] = {
         "command": "compare",
         "dataset": first.scores["dataset"],
         "split": first.scores["split"],
         "bootstrap": config.bootstrap,
         "seed": config.seed,
+        "folders": [str(e.folder) for e in (first, *others)],
         "pairs": pairs,
     }
     if config.out is not None:
         config.out.parent.mkdir(parents=True, exist_ok=True)
         config.out.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return summary | {"human": [line for pair in pairs for line in _lines(pair)]}
+    return summary | {"human": [*taken, *(line for pair in pairs for line in _lines(pair))]}
 
 
 def _folder(path: Path) -> Path:
-    """Return the folder of an evaluation: the path itself, or the only one of a model."""
+    """Return the folder of an evaluation: the path itself, or of a model's the only one or the only plain one."""
     if (path / "scores.json").is_file():
         return path
-    found = sorted(p.parent for p in path.glob("eval/*/scores.json"))
-    if len(found) == 1:
-        return found[0]
+    found = _evaluations(path)
+    plain = [folder for folder in found if _is_plain(folder)] if len(found) > 1 else found
+    if len(plain) == 1:
+        return plain[0]
     if found:
-        raise UserError(f"{path} has several evaluations; name one: {', '.join(map(str, found))}")
+        none = "" if plain else " and none is plain"
+        raise UserError(f"{path} has several evaluations{none}; name one: {', '.join(map(str, found))}")
     raise UserError(f"{path} holds no scores.json, nor eval/*/scores.json; run: geovec-eval dataset=… model={path}")
 
 
+def _evaluations(model: Path) -> list[Path]:
+    return sorted(p.parent for p in model.glob("eval/*/scores.json"))
+
+
 def _read(folder: Path) -> Evaluation:
-    try:
+    with _of_this_version(folder):
         whole = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         return Evaluation(folder, {k: whole[k] for k in _READ}, pq.read_table(folder / FILE))
+
+
+def _is_plain(folder: Path) -> bool:
+    """Tell whether nothing in an evaluation's question departs from the defaults."""
+    with _of_this_version(folder):
+        return not departs_of(json.loads((folder / "scores.json").read_text(encoding="utf-8")))
+
+
+@contextmanager
+def _of_this_version(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise UserError(
             f"{folder} is no evaluation by this version ({type(error).__name__}: {error}); run geovec-eval again"
@@ -141,13 +169,12 @@ def _difference(first: pa.Table, second: pa.Table, name: str, config: CompareCon
     if not first.select(["query", "group"]).equals(second.select(["query", "group"])):
         return {"na": "the queries differ"}
     before, after = (np.column_stack([t.column(m).to_numpy() for m in METRICS]) for t in (first, second))
-    parents = first.column("parent").to_pylist()
-    units = parents if len(set(parents)) >= MIN_PARENTS else first.column("image").to_pylist()
-    clusters = np.unique(np.array(units), return_inverse=True)[1].astype(np.int64)
+    by, clusters = resampled(*(first.column(name).to_pylist() for name in ("parent", "image")))
     seed = zlib.crc32(f"{config.seed}/{name}".encode())
     ends = interval(after - before, clusters, draws=config.bootstrap, seed=seed)
     return {
         "queries": len(before),
+        "resampled_by": by,
         "resampled_units": int(clusters.max()) + 1,
         "metrics": _metrics(before, after, ends),
     }
@@ -180,6 +207,7 @@ def _lines(pair: dict[str, Any]) -> list[str]:
         f"{pair['first']} → {pair['second']}",
         *columns(table),
         "percent; the difference with its 95 % interval; *: the interval leaves zero out",
+        *(f"note: {n}" for n in pair["notes"]),
     ]
 
 
