@@ -20,6 +20,7 @@ from sentence_transformers.base.modules.transformer import Transformer
 from geovec_data.errors import UserError
 from geovec_train.models.encoder import InterleavedEncoder
 from geovec_train.models.load import codecs_of, load
+from geovec_train.models.sizes import check_room
 from geovec_train.models.tiny import build_tiny
 
 TEXTS = ["a pier beside a beach", "many planes on the apron", "two storage tanks near a road", "find it:"]
@@ -127,6 +128,21 @@ def test_too_long_a_text_is_cut_as_the_stock_module_cuts_it(
     inputs = ["pier beach " * 400, "pier"]
     assert fast.preprocess(inputs)["input_ids"].shape[1] == 512
     assert np.abs(embed(fast, inputs) - embed(stock, inputs)).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("shapes", [[(64, 64)], [(30, 70), (64, 64)], [(900, 100), (90, 40)]])
+def test_the_largest_side_is_the_last_of_which_every_picture_fits(shapes: list[tuple[int, int]]) -> None:
+    model = build_tiny(TEXTS * 3, seed=1)
+    with pytest.raises(UserError, match=r"largest side that fits is \d+") as caught:
+        check_room(model, 1400, TEXTS, shapes)
+    fits = int(str(caught.value).rpartition(" ")[2])
+    inputs = [message(text, picture(0, *shape)) for text in TEXTS for shape in shapes]
+    check_room(model, fits, TEXTS, shapes)
+    model[0].side = fits
+    model.preprocess(inputs)
+    model[0].side = fits + 28
+    with pytest.raises(ValueError, match="Mismatch"):
+        model.preprocess(inputs)
 
 
 def test_saved_folder_is_stock_and_free_of_pickle(folder: Path, fast: SentenceTransformer) -> None:

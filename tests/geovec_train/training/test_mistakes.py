@@ -37,6 +37,16 @@ def test_mistakes_are_told_in_one_message(dataset: Dataset, tmp_path: Path, opti
     run(config(dataset, tmp_path / "out", steps=1, log_every=50))  # and the mended command may use the folder
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_side_whose_visual_tokens_do_not_fit_is_told_the_largest_that_do(
+    dataset: Dataset, warm: Path, tmp_path: Path, saved: bool
+) -> None:
+    few: dict[str, Any] = {"model": str(warm) if saved else "tiny", "steps": 1, "batch": 2}
+    with pytest.raises(UserError, match=r"up to 625 visual tokens .* largest side that fits is 616$"):
+        run(config(dataset, tmp_path / "out", side=700, **few))
+    assert run(config(dataset, tmp_path / "out", side=616, **few))["steps"] == 1
+
+
 def test_a_device_that_is_not_there_is_refused(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,13 @@ def test_mini_trains_saves_and_goes_on(dataset: Dataset, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("_small_parts")
+def test_mini_is_told_the_largest_side_that_fits(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"side=736: .* up to 529 visual tokens .* largest side that fits is 704$"):
+        run(config(dataset, tmp_path / "out", model="mini", side=736))
+    run(config(dataset, tmp_path / "out", model="mini", side=704, steps=1, batch=2, tasks=("text_to_image",)))
+
+
+@pytest.mark.usefixtures("_small_parts")
 def test_pretrained_parts_learn_slower_and_frozen_blocks_not_at_all(dataset: Dataset, tmp_path: Path) -> None:
     moved = {}
     for share in (0.1, 1.0):

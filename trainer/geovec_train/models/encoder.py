@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sentence_transformers.base.modules.transformer import Transformer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from geovec_train.models.inputs import CHAT_TEMPLATE, Pixels, as_picture, patchify, pieces, resize, rope_positions
 from geovec_train.models.interleaved import Interleaved, pad
@@ -57,6 +58,16 @@ class InterleavedEncoder(Interleaved):
     def fit(self, image: Any) -> Pixels:
         """Decode an image if need be and resize it to the model's size: uint8 (height, width, 3)."""
         return resize(as_picture(image), self.processor.image_processor)
+
+    def cells(self, side: int, width: int, height: int) -> int:
+        """Return the visual tokens of a picture; one that is enlarged can have more than a square of that side."""
+        height, width = smart_resize(height, width, factor=self.factor, min_pixels=side**2, max_pixels=side**2)
+        return int(height * width // self.factor**2)
+
+    def room(self, before: Sequence[str]) -> int:
+        """Return the most visual tokens: of a sequence that is too long, the end is cut, so not of text after it."""
+        ends = 3  # of the picture, two, and of the sequence
+        return int(self.max_seq_length) - ends - max(map(len, self.tokenise(list(before))), default=0)
 
     # -- preparing ---------------------------------------------------------------------------------------------
 

@@ -73,6 +73,14 @@ class Interleaved(Transformer):  # type: ignore[misc]
     def factor(self) -> int:
         """Pixels along the side of a visual token."""
 
+    @abstractmethod
+    def cells(self, side: int, width: int, height: int) -> int:
+        """Return the visual tokens of a picture, given in its own pixels, at a side."""
+
+    @abstractmethod
+    def room(self, before: Sequence[str]) -> int:
+        """Return the most visual tokens of one picture in a sequence, after the longest of the texts before it."""
+
     def conversations(self, inputs: Sequence[Any], prompt: str | None) -> list[list[dict[str, Any]]]:
         """Return each input as a conversation, with the prompt before it."""
         modality, given, _ = self.input_formatter.parse_inputs(inputs)

@@ -88,6 +88,18 @@ class MiniEncoder(Interleaved):
             picture = picture.resize(size, Image.Resampling(self.processor.image_processor.resample))
         return np.asarray(picture)
 
+    def cells(self, side: int, width: int, height: int) -> int:
+        """Return the visual tokens of a picture, which do not depend on its shape."""
+        return (side // SCALE) ** 2
+
+    def room(self, before: Sequence[str]) -> int:
+        """Return the most visual tokens, with which no text is left: pictures stand before it, and its end is cut."""
+        return self._longest - 2
+
+    @property
+    def _longest(self) -> int:
+        return int(self.max_seq_length or self.config.text_config.max_position_embeddings)
+
     # -- preparing ---------------------------------------------------------------------------------------------
 
     def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any) -> dict[str, Any]:
@@ -116,8 +128,8 @@ class MiniEncoder(Interleaved):
         ids = iter(self.tokenise([piece for row in rows for piece in row if isinstance(piece, str)]))
         numbered = self.tokenizer.convert_tokens_to_ids(list(NUMBERED))
         cells = (self.side // SCALE) ** 2
-        longest = self.max_seq_length or self.config.text_config.max_position_embeddings
-        most_pictures = min(len(numbered), (longest - 2) // cells)
+        longest = self._longest
+        most_pictures = min(len(numbered), self.room(()) // cells)
         fitted: dict[int, Pixels] = {}  # by object: one picture in many items is resized once
         shown: list[list[int]] = []
         sequences: list[list[int]] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from geovec_data.errors import UserError
@@ -39,6 +41,40 @@ def set_side(model: SentenceTransformer, side: int) -> None:
     if side % (factor := _factor(images)):
         raise UserError(f"side={side}: this model needs a multiple of {factor}")
     images.size = {"shortest_edge": side**2, "longest_edge": side**2}
+
+
+def check_room(
+    model: SentenceTransformer, side: int, before: Sequence[str], shapes: Collection[tuple[int, int]]
+) -> None:
+    """See that a picture of that side fits into a sequence of GeoVec's own encoders, whose positions are few.
+
+    Args:
+        model: the model.
+        side: images become about side × side pixels.
+        before: texts that stand before a picture.
+        shapes: width and height of the pictures.
+
+    Raises:
+        UserError: when one does not fit; names the largest side of which all do.
+    """
+    from geovec_train.models.interleaved import Interleaved
+
+    encoder = model[0]
+    if not isinstance(encoder, Interleaved):
+        return
+    room, factor = encoder.room(before), encoder.factor
+
+    def most(side: int) -> int:
+        return max((encoder.cells(side, *shape) for shape in shapes), default=0)
+
+    if (tokens := most(side)) <= room:
+        return
+    highest = min(side, 2 * math.isqrt(room) * factor) - factor
+    fits = next((s for s in range(highest, factor, -factor) if most(s) <= room), least_side(model))
+    raise UserError(
+        f"side={side}: pictures have up to {tokens:,} visual tokens then, and this model has room for {room:,} in a"
+        f" sequence; the largest side that fits is {fits}"
+    )
 
 
 def set_visual_tokens(model: SentenceTransformer, most: int) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.model_codecs import chosen
@@ -61,12 +63,14 @@ def make_model(config: TrainConfig, dataset: Dataset, train: TrainSet) -> tuple[
         _check_new(config)
         codecs = Codecs.named(config.box_codec or "qwen2vl", config.coordinate_codec or "lat_lon")
         model = _build(config, dataset, train, _kept(codecs) | record, codecs, prompts)
+        _check_side(config, dataset, train, model)
         _freeze(config, model)
         return (model.to(device) if device else model), codecs
     frozen = config.lora.rank and config.precision == "bf16"  # weights that are not trained lose nothing by it
     model = load(config.model, device=device, dtype="bfloat16" if frozen else "float32")
     if config.side is not None:
         set_side(model, config.side)
+        _check_side(config, dataset, train, model)
     if config.max_visual_tokens is not None:
         set_visual_tokens(model, config.max_visual_tokens)
     own = codecs_of(model)  # Qwen2.5-VL's boxes are in pixels of the resized image, so after the sizes
@@ -137,6 +141,18 @@ def _build(
     return model
 
 
+def _check_side(config: TrainConfig, dataset: Dataset, train: TrainSet, model: SentenceTransformer) -> None:
+    """Refuse a side at which a sequence of the model does not hold a picture of the dataset and what is before it."""
+    from geovec_train.models.sizes import check_room
+
+    if config.side is None:
+        return
+    shown = np.unique(train.task[train.item_image[train.query] >= 0])  # their instructions stand before a picture
+    before = [text for task in shown for text in dataset.manifest.tasks[train.tasks[task]].instructions]
+    sizes = dataset.read("images", ["width", "height"]).group_by(["width", "height"]).aggregate([]).to_pylist()
+    check_room(model, config.side, before, {(size["width"], size["height"]) for size in sizes})
+
+
 def _check_plain(config: TrainConfig, model: SentenceTransformer, needed: set[str]) -> None:
     """Refuse items that a model without messages (CLIP-like, text-only) cannot take, and to divide two towers."""
     takes = {m for m in ("text", "image") if m in model.modalities}
@@ -189,8 +205,6 @@ def make_batches(
 
 def _preparer(model: SentenceTransformer, side: int | None) -> Callable[[bytes], Pixels]:
     """Return what decodes an image: to its final size where that is known, else whole, for the model's processor."""
-    import numpy as np
-
     from geovec_train.models.inputs import resize
     from geovec_train.models.interleaved import Interleaved
     from geovec_train.models.sizes import resizes_freely
