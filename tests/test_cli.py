@@ -10,6 +10,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +146,36 @@ def test_interrupt_says_how_to_continue(tmp_path: Path) -> None:
     assert "interrupted" in said
     assert "Traceback" not in said
     assert main(command[3:]) == 0
+
+
+@pytest.mark.parametrize("after", [0.1, 0.25, 0.5])  # of what loads beside it: while Python starts, and in imports
+def test_ctrl_c_while_a_build_loads_is_told_without_a_traceback(tmp_path: Path, after: float) -> None:
+    command = [sys.executable, "-c", _LOADING, "geovec-data", "build", "recipe=rsicd", "out=o", "source.root=absent"]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    own: dict[str, Any] = {"cwd": tmp_path, "start_new_session": True, "preexec_fn": heard}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **own)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "begun\n"
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to what loads beside it as well
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+
+
+_LOADING = """
+import sys, time
+from geovec_data import cli
+from geovec_data.build import forking
+
+def loading(arguments):
+    early(arguments)
+    print("begun", file=sys.stderr, flush=True)
+    time.sleep(30)
+
+early, forking.warm_up_early = forking.warm_up_early, loading
+sys.exit(cli.main(sys.argv[2:]))
+"""
 
 
 def test_readers_are_described_for_recipes_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from multiprocessing import forkserver, get_context
+from multiprocessing import forkserver, get_context, resource_tracker
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ def _begin(modules: list[str]) -> None:
         cool_down()
     if _begun is None:
         get_context("forkserver").set_forkserver_preload([*PRELOADED, *modules])
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # it would unblock the signal
+        # Ctrl-C goes to all processes of the terminal; in one that loads it would end in a traceback
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _begun = modules
 
 

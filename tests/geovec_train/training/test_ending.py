@@ -157,12 +157,19 @@ def test_numbers_go_to_weights_and_biases_where_it_is_installed(
     begun = types.SimpleNamespace(
         log=lambda numbers, step: shown.append((step, numbers)), finish=lambda: shown.append((-1, {}))
     )
-    module.init = lambda **options: begun  # type: ignore[attr-defined]
+    given: dict[str, Any] = {}
+
+    def init(**options: Any) -> types.SimpleNamespace:
+        given.update(options)
+        return begun
+
+    module.init = init  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", module)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     run(asked(dataset, tmp_path / "run", "negatives=none"))
     assert [step for step, _ in shown] == [1, 2, 4, 6, -1]
     assert {"train/loss", "train/lr", "train/waiting_for_data"} <= shown[0][1].keys()
+    assert given["config"]["steps"] == 6
 
 
 def test_a_corpus_temperature_draws_small_corpora_more_often() -> None:

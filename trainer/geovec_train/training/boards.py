@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from geovec_data.progress import say
+from geovec_train.training.resume import SETTINGS_FILE
 
 
 class Boards:
@@ -45,10 +47,17 @@ def _wandb(out: Path) -> Any:
         return None
     import wandb
 
+    options = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
     name = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
     try:
         return wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "geovec"), name=out.name, id=name, resume="allow", dir=str(out)
+            project=os.environ.get("WANDB_PROJECT", "geovec"),
+            name=out.name,
+            id=name,
+            resume="allow",
+            dir=str(out),
+            config=options,
+            allow_val_change=True,  # a run may go on with more workers
         )
     except Exception as error:  # no account, no network: whatever it is, training does not depend on it
         say(f"Weights & Biases is installed and does not start ({error}); set WANDB_MODE=offline, or =disabled")
