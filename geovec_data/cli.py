@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geovec_data import __version__
-from geovec_data.errors import GeoVecError, UserError, suggest
+from geovec_data.errors import GeoVecError, UserError, refusal, suggest
 
 Summary = dict[str, Any]
 USAGE = f"""geovec-data {__version__}: remote-sensing corpora and OSM labels → one verified dataset → hard negatives
@@ -163,6 +163,11 @@ def guarded(command: Callable[[], Summary], program: str) -> int:
     except BrokenPipeError:  # `geovec-data describe … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if (told := refusal(error)) is None:
+            raise
+        print(f"{program}: {told}", file=sys.stderr)
+        return told.exit_code
     return 1 if summary.get("failed") else 0
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+# how safetensors and torch.save say that they could not write, in errors of other kinds
+_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")
 
 
 class GeoVecError(Exception):
@@ -28,6 +34,16 @@ class ResourceFault(GeoVecError):
     """The machine refused (disk full, read-only target); what is finished stays and a re-run continues."""
 
     exit_code = 1
+
+
+def refusal(error: Exception) -> GeoVecError | None:
+    """Say in one message what the machine refused: a full disk, a place that cannot be written; None: another fault."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL or any(words in str(error) for words in _FULL_WORDS):
+        return ResourceFault(f"no space left ({error}); make room and run the same command again: what is whole stays")
+    if isinstance(error, OSError) and number in _REFUSED:
+        return UserError(f"{error.filename or 'a file'}: {error.strerror}; give a place that can be read and written")
+    return None
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:
