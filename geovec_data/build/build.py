@@ -14,6 +14,7 @@ from typing import Any
 from geovec_data.build.forking import cool_down, warm_up, workers_or_cores
 from geovec_data.build.jobs import Part, prepare, units_of
 from geovec_data.build.plan import forget, pending, same_content
+from geovec_data.build.target import refuse_foreign
 from geovec_data.build.verdict import reject_verdict
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
@@ -43,7 +44,7 @@ def run(config: BuildConfig) -> dict[str, Any]:
         from geovec_data.build.dry_run import rehearse
 
         return rehearse(parts, pending(Journal(config.out), config.out / "staging", units_of(parts)))
-    _refuse_foreign(config.out, parts)
+    refuse_foreign(config.out, parts)
     with _resources(config.out), exclusive(config.out, "build"):
         summary = _build(config, parts)
         summary["seconds"] = round(time.monotonic() - started, 2)
@@ -58,8 +59,12 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
     jobs = {p.name: p.job for p in parts}
     units = units_of(parts)
     journal = Journal(out)
+    written = dict(journal.units)
     todo = pending(journal, staging, units)
     key = _final_key(config, parts)
+    for name, record in sorted(journal.units.items()):
+        if written.get(name) is not record:  # staged without its line; by the journal a folder with tables is ours
+            journal.add(record)
     if not todo and journal.final == key and (out / MANIFEST).is_file():
         from geovec_data.dataset import Dataset
         from geovec_data.store.catalog import ensure_catalog
@@ -201,24 +206,6 @@ def _corpus_summary(part: Part, counts: dict[str, Any] | None, done: int) -> dic
         "rejects": sum(n for by in found["rejects_by_level"].values() for n in by.values()),
         **{k: found[k] for k in ("images", "regions", "examples")},
     }
-
-
-def _refuse_foreign(out: Path, parts: Sequence[Part]) -> None:
-    """Refuse to write among files that are no dataset's, or over a dataset that shares no corpus with this build."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"out={out} is a file; give a directory")
-    if out.is_dir() and any(out.iterdir()) and not any((out / n).exists() for n in (MANIFEST, "staging", ".lock")):
-        raise UserError(f"out={out} holds other files and no dataset; give an empty or new directory")
-    if (out / MANIFEST).is_file():
-        from geovec_data.store.manifest import read_manifest
-
-        # an unreadable or newer manifest is an error, not something to overwrite
-        there = {s.corpus for s in read_manifest(out).sources}
-        if there.isdisjoint(p.name for p in parts):
-            raise UserError(
-                f"out={out} is a dataset of {', '.join(sorted(there))}, and this build is of"
-                f" {', '.join(sorted(p.name for p in parts))}; give another out=, or delete that dataset"
-            )
 
 
 @contextmanager

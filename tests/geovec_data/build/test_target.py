@@ -1,0 +1,77 @@
+"""What a build writes over, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from geovec_data.build.build import run
+from geovec_data.errors import UserError
+from geovec_data.recipe.compose import load_build
+from tests.fixtures.captions import write_corpus
+from tests.fixtures.dataset import build
+from tests.geovec_data.build.test_build import arguments, snapshot
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "corpus", images=12)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("staging/mine.txt", "images/photo.jpg"),
+        (".lock", "images/photo.jpg"),
+        ("staging/a-00000/unit.json", "examples/part-00000.parquet"),
+        ("journal.jsonl", "images/photo.jpg"),
+        ("manifest.json/x", "images/photo.jpg"),
+        ("staging/photos/1.jpg",),
+        ("staging/notes.txt",),
+        ("staging",),
+        (".lock", "journal.jsonl"),
+    ],
+)
+def test_a_folder_that_is_no_datasets_is_refused_and_stays(
+    corpus: Path, tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    out = tmp_path / "user"
+    for file in files:
+        (out / file).parent.mkdir(parents=True, exist_ok=True)
+        (out / file).write_text("dear diary")
+    with pytest.raises(UserError, match="holds other files and no dataset"):
+        build(*arguments(corpus, out))
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == sorted(files)
+    assert all((out / file).read_text() == "dear diary" for file in files)
+
+
+@pytest.mark.parametrize("journal", [None, "", '{"un', '{"unit": "rsicd-000'])
+def test_a_folder_whose_build_died_early_is_continued(corpus: Path, tmp_path: Path, journal: str | None) -> None:
+    out = tmp_path / "out"
+    (out / "staging" / ".rsicd-00003.some.host.123").mkdir(parents=True)
+    (out / ".lock").write_text("123")
+    if journal is not None:
+        (out / "journal.jsonl").write_text(journal)
+    assert build(*arguments(corpus, out)).manifest.counts["rows"]["images"] == 12
+
+
+def test_a_build_whose_units_lost_their_lines_is_continued_from_within_the_swap(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    want = snapshot(build(*arguments(corpus, out)).path)
+    for file in ("manifest.json", "journal.jsonl", "summary.json", "README.md", "catalog.duckdb"):
+        (out / file).unlink()
+    for table in out.iterdir():
+        if table.is_dir() and table.name != "staging":
+            for part in table.iterdir():
+                part.unlink()
+            table.rmdir()
+    with monkeypatch.context() as patch:  # the tables are in place and nothing else is
+        patch.setattr("geovec_data.build.build.reject_verdict", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(load_build(arguments(corpus, out), "geovec-data build"))
+    assert (out / "images").is_dir()
+    assert run(load_build(arguments(corpus, out), "geovec-data build"))["units_done"] == 0
+    assert snapshot(out) == want
