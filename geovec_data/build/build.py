@@ -21,6 +21,7 @@ from geovec_data.ids import digest
 from geovec_data.leaks.words import leak_lines
 from geovec_data.progress import bar, say
 from geovec_data.recipe.recipe import BuildConfig
+from geovec_data.splits.uneven import uneven
 from geovec_data.store.journal import Journal, UnitRecord
 from geovec_data.store.lock import exclusive
 from geovec_data.store.manifest import MANIFEST
@@ -179,6 +180,7 @@ def _summary(
         if rejected:
             human.append("refused: " + ", ".join(f"{k} {v:,}" for k, v in counts["rejects"].items()))
         human += [f"leak: {line}" for line in leak_lines(leaks) if line]
+        human += [f"note: {line}" for line in uneven({p.name: p.config.split for p in parts}, counts["corpora"])]
     if config.skipped:
         human.append(f"skipped, no place given: {', '.join(config.skipped)}")
     return {
