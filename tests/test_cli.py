@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from geovec_data import __version__
 from geovec_data.cli import main
 from geovec_train.cli import eval_main, train_main
 from tests.fixtures.captions import write_corpus
@@ -75,6 +76,12 @@ def test_mistakes(program: str, line: str, words: str, place: Path, capsys: pyte
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_every_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for program in (main, train_main, eval_main):
+        assert program(["--version"]) == 0
+        assert capsys.readouterr().out == f"geovec {__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,13 @@ def _asks_help(arguments: list[str]) -> bool:
     return not arguments or any(a in ("-h", "--help", "help") for a in arguments)
 
 
+def _asks_version(arguments: list[str]) -> bool:
+    if arguments[0] not in ("-V", "--version"):
+        return False
+    print(f"geovec {__version__}")
+    return True
+
+
 def _help(usage: str, model: type[BaseModel]) -> int:
     print(usage.format(version=__version__) + "\n".join(help_lines(model)))
     return 0
@@ -55,6 +62,8 @@ def train_main(argv: list[str] | None = None) -> int:
 
     if _asks_help(arguments):
         return _help(TRAIN_USAGE, TrainConfig)
+    if _asks_version(arguments):
+        return 0
 
     def command() -> dict[str, Any]:
         config = load(TrainConfig, arguments, "geovec-train")
@@ -74,6 +83,8 @@ def eval_main(argv: list[str] | None = None) -> int:
 
     if _asks_help(arguments):
         return _help(EVAL_USAGE, EvalConfig)
+    if _asks_version(arguments):
+        return 0
 
     def command() -> dict[str, Any]:
         config = load(EvalConfig, arguments, "geovec-eval")
