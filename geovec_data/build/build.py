@@ -14,7 +14,7 @@ from typing import Any
 from geovec_data.build.forking import cool_down, warm_up, workers_or_cores
 from geovec_data.build.jobs import Part, prepare, units_of
 from geovec_data.build.plan import forget, pending, same_content
-from geovec_data.build.target import refuse_foreign
+from geovec_data.build.target import damaged_shards, drop_damaged_units, refuse_foreign
 from geovec_data.build.verdict import reject_verdict
 from geovec_data.errors import DataFault, ResourceFault, UserError
 from geovec_data.ids import digest
@@ -28,6 +28,7 @@ from geovec_data.store.manifest import MANIFEST
 
 # how a build is run and where its corpora lie: neither asks for another final stage
 _NO_MATTER = {"out", "workers", "engine", "ray_address", "dry_run", "rehash", "skip_missing"}
+_NAMED = 3  # of many damaged files
 
 
 def run(config: BuildConfig) -> dict[str, Any]:
@@ -60,13 +61,18 @@ def _build(config: BuildConfig, parts: Sequence[Part]) -> dict[str, Any]:
     jobs = {p.name: p.job for p in parts}
     units = units_of(parts)
     journal = Journal(out)
+    damaged = damaged_shards(out)
+    if damaged:
+        some = "; ".join(damaged[:_NAMED]) + (f"; and {len(damaged) - _NAMED:,} more" if len(damaged) > _NAMED else "")
+        say(f"build: {some}: the tables are made again from {staging}")
+        drop_damaged_units(staging, journal)
     written = dict(journal.units)
     todo = pending(journal, staging, units)
     key = _final_key(config, parts)
-    for name, record in sorted(journal.units.items()):
-        if written.get(name) is not record:  # staged without its line; by the journal a folder with tables is ours
-            journal.add(record)
-    if not todo and journal.final == key and (out / MANIFEST).is_file():
+    for name, staged in sorted(journal.units.items()):
+        if written.get(name) is not staged:  # without its line; by the journal a folder with tables is known as ours
+            journal.add(staged)
+    if not todo and not damaged and journal.final == key and (out / MANIFEST).is_file():
         from geovec_data.dataset import Dataset
         from geovec_data.store.catalog import ensure_catalog
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from geovec_data.build.jobs import Part
 from geovec_data.errors import UserError
-from geovec_data.store.journal import JOURNAL
+from geovec_data.progress import say
+from geovec_data.store.journal import JOURNAL, Journal
 from geovec_data.store.manifest import MANIFEST, read_manifest
+from geovec_data.store.staging import staged_name
 
 # how a line of the journal begins; the first can be cut short by a kill
 _LINES = ('{"unit": "', '{"final": "')
@@ -63,3 +67,30 @@ def _is_staging(staging: Path) -> bool:
         return all(
             e.is_dir() and (_AT_WORK.fullmatch(e.name) or (staging / e.name / "unit.json").is_file()) for e in entries
         )
+
+
+def damaged_shards(out: Path) -> list[str]:
+    """Say which shards of the finished dataset are missing or of another size; none where there is no dataset."""
+    if not (out / MANIFEST).is_file():
+        return []
+    found = []
+    for shard in read_manifest(out).shards:
+        file = out / shard.path
+        if not file.is_file():
+            found.append(f"{shard.path} is missing")
+        elif (size := file.stat().st_size) != shard.bytes:
+            found.append(f"{shard.path} has {size:,} bytes, not {shard.bytes:,}")
+    return found
+
+
+def drop_damaged_units(staging: Path, journal: Journal) -> None:
+    """Remove the staged units whose images have another hash: big image shards are links to them, and share damage."""
+    for record in journal.units.values():
+        file = staging / record.unit / staged_name("images")
+        if not file.is_file():
+            continue
+        with file.open("rb") as handle:
+            sha = hashlib.file_digest(handle, "sha256").hexdigest()
+        if sha != record.files["images"][2]:
+            say(f"build: {file} is damaged; unit {record.unit} is done again")
+            shutil.rmtree(staging / record.unit)

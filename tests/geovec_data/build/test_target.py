@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from geovec_data.build.build import run
 from geovec_data.errors import UserError
 from geovec_data.recipe.compose import load_build
+from geovec_data.verify import VerifyConfig
+from geovec_data.verify import run as verify
 from tests.fixtures.captions import write_corpus
 from tests.fixtures.dataset import build
 from tests.geovec_data.build.test_build import arguments, snapshot
@@ -75,3 +78,31 @@ def test_a_build_whose_units_lost_their_lines_is_continued_from_within_the_swap(
     assert (out / "images").is_dir()
     assert run(load_build(arguments(corpus, out), "geovec-data build"))["units_done"] == 0
     assert snapshot(out) == want
+
+
+@pytest.mark.parametrize("harm", ["missing", "truncated", "image", "linked image", "linked image flipped"])
+def test_a_damaged_dataset_is_not_up_to_date_and_is_mended(
+    corpus: Path, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "linked" in harm:
+        monkeypatch.setattr("geovec_data.store.image_shards.SMALL_UNIT", 1)
+    out = tmp_path / "out"
+    want = snapshot(build(*arguments(corpus, out)).path)
+    file = next(iter(sorted((out / ("images" if "image" in harm else "pool")).iterdir())))
+    if "flipped" in harm:  # in the staged file too, which is the same one; its user removes what verify names
+        with file.open("r+b") as handle:
+            handle.seek(100)
+            handle.write(b"????")
+        assert verify(VerifyConfig(dataset=out))["failed"]
+    if harm in ("missing", "linked image flipped"):
+        file.unlink()
+    else:
+        os.truncate(file, 100)
+    capsys.readouterr()
+    summary = run(load_build(arguments(corpus, out), "geovec-data build"))
+    assert not summary["unchanged"]
+    assert summary["units_done"] == ("linked" in harm)
+    assert f"build: {file.relative_to(out)} " in capsys.readouterr().err
+    assert snapshot(out) == want
+    assert verify(VerifyConfig(dataset=out))["faults"] == []
+    assert run(load_build(arguments(corpus, out), "geovec-data build"))["unchanged"]
