@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from geovec_data import arrow
+from geovec_data.paths import expanded
 from geovec_data.records import Segment, Segments
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.manifest import Manifest, read_manifest
@@ -31,7 +32,7 @@ class Dataset:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expanded(path)
         self.manifest: Manifest = read_manifest(self.path)
 
     def files(self, table: str) -> list[Path]:

@@ -1,7 +1,8 @@
 """``key=value`` arguments in Hydra's grammar → a validated pydantic model; a wrong key is told its nearest neighbour.
 
 Values of text and path options are taken literally, so that ``=``, ``~``, blanks and parentheses in a path need
-no quoting; every other value (numbers, lists, null, dictionaries) is read by Hydra's own parser.
+no quoting (but ``~/…`` is in the home folder); every other value (numbers, lists, null, dictionaries) is read by
+Hydra's own parser.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from geovec_data.errors import UserError, suggest
+from geovec_data.paths import expanded
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,6 +57,11 @@ def _is_text(annotation: Any) -> bool:
     if get_origin(annotation) in (Union, types.UnionType):
         return all(_is_text(a) for a in get_args(annotation))
     return isinstance(annotation, type) and issubclass(annotation, (str, Path))
+
+
+def _is_path(annotation: Any) -> bool:
+    """Tell whether a value is a path, or may be one."""
+    return annotation is Path or any(a is Path for a in get_args(annotation))
 
 
 def _may_be_text(annotation: Any) -> bool:
@@ -108,14 +115,19 @@ def parse_value(key: str, text: str, annotation: Any) -> Any:
     """Turn the text of a value into a Python value; text options stay literal.
 
     Raises:
-        UserError: when a bracketed value does not parse.
+        UserError: when a text or path is empty, or a bracketed value does not parse.
     """
     if _is_text(annotation) or (_may_be_text(annotation) and not text.startswith("[")):
         if text == "null" and get_origin(annotation) in (Union, types.UnionType):
             return None
-        if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-            return text[1:-1]
-        return str(Path(text).expanduser()) if text == "~" or text.startswith("~/") else text
+        quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
+        value = text[1:-1] if quoted else text
+        is_path = _is_path(annotation)
+        if not text or (is_path and not value):
+            raise UserError(
+                f"{key}= is empty (of a shell variable that is not set?): give a value, or leave the option out"
+            )
+        return str(expanded(value)) if is_path or (value.startswith("~/") and not quoted) else value
     if get_origin(_strip_optional(annotation)) in (list, tuple) and not text.startswith("["):
         return [t.strip() for t in text.split(",") if t.strip()]
     if (plain := _plain_scalar(text)) is not None:
@@ -124,7 +136,7 @@ def parse_value(key: str, text: str, annotation: Any) -> Any:
     from hydra.errors import HydraException
 
     try:
-        override = OverridesParser.create().parse_override(f"{key}={text}")
+        override = OverridesParser.create().parse_override(f"_={text}")  # a corpus's name need be no key to Hydra
     except HydraException as error:
         if text[:1] in "[{":
             raise UserError(f"{key}={text}: not a list or dictionary in Hydra's grammar ({error})") from error

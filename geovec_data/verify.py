@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,14 @@ from geovec_data.progress import bar
 from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.by_corpus import by_corpus
 from geovec_data.store.catalog import ensure_catalog
+from geovec_data.store.manifest import Shard
+from geovec_data.verify_counts import UNCOUNTED, card_faults, count_faults
+from geovec_data.verify_mined import Mined
 
 if TYPE_CHECKING:
     import duckdb
 
-SHOWN = 50
+NAMED = 10_000  # faults; of more, the number is told
 
 # column → the id that it must be, where it is not null
 KEYS: tuple[tuple[str, str, str], ...] = (
@@ -81,60 +85,107 @@ class VerifyConfig(BaseModel):
     dataset: Path = Field(description="dataset directory")
 
 
+class _Faults:
+    """What was found: the first `NAMED` by name, and how many there are."""
+
+    def __init__(self) -> None:
+        self.named: list[str] = []
+        self.count = 0
+
+    def add(self, found: Iterable[str]) -> bool:
+        """Take faults; says whether there were any."""
+        before = self.count
+        for fault in found:
+            self.count += 1
+            if len(self.named) < NAMED:
+                self.named.append(fault)
+        return self.count > before
+
+    def __str__(self) -> str:
+        return f"{self.count:,} fault{'s' if self.count > 1 else ''}"
+
+    def lines(self) -> list[str]:
+        """Return a line for each that is named, and how many are not."""
+        more = self.count - len(self.named)
+        return [f"  {f}" for f in self.named] + ([f"  … and {more:,} more"] if more else [])
+
+
 def run(config: VerifyConfig) -> dict[str, Any]:
     """Check a dataset; the summary lists every fault."""
-    dataset = Dataset(config.dataset)
-    faults: list[str] = []
-    total = sum(s.bytes for s in dataset.manifest.shards)
-    sound = True
+    dataset, sound = Dataset(config.dataset), Dataset(config.dataset)
+    manifest = dataset.manifest
+    faults, whole, damaged = _Faults(), list[Shard](), set[str]()
+    left_out: list[str] = []
+    total = sum(s.bytes for s in manifest.shards)
     with bar(total, "bytes", "verify") as advance:
-        for shard in dataset.manifest.shards:
-            found = list(_shard_faults(dataset, shard.path, shard.table, shard.rows, shard.bytes, shard.sha256))
-            faults += found
-            sound = sound and not found
+        for shard in manifest.shards:
+            if faults.add(_shard_faults(dataset, shard)):
+                damaged.add(shard.table)
+            else:
+                whole.append(shard)
             advance(shard.bytes)
-    faults += _strays(dataset)
-    if sound:
-        faults += list(_contents(dataset))
+    sound.manifest = manifest.model_copy(update={"shards": tuple(whole)})
+    faults.add(_strays(dataset))
+    faults.add(_hashes(sound))
+    con = sound.connect()
+    try:
+        faults.add(_references(con, {s.corpus for s in manifest.sources}, damaged, left_out))
+        faults.add(count_faults(manifest, con, damaged, left_out))
+        faults.add(card_faults(dataset))
+        mined = Mined(dataset.path, con, damaged)
+        mining = faults.add(mined.faults())
+    finally:
+        con.close()
+    built = faults.count > mined.count
+    images = sum(s.rows for s in manifest.shards if s.table == "images")
+    checked = f"{len(manifest.shards)} shards, {total:,} bytes, {images:,} images"
+    notes = [f"  {line}" for line in mined.checked]
+    unknown = [f"counts.{key}" for key in UNCOUNTED if key in manifest.counts]
+    if unknown:
+        notes.append(f"  not checked, as only a build knows it: {', '.join(unknown)}")
+    if left_out:
+        notes.append(
+            f"  not cross-checked, as shards of {', '.join(sorted(damaged))} are damaged: {'; '.join(left_out)}"
+        )
+    if not faults.count:
         ensure_catalog(dataset)
-    images = dataset.manifest.counts["rows"]["images"]
-    checked = f"{len(dataset.manifest.shards)} shards, {total:,} bytes, {images:,} images"
-    if faults:
-        counted = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        human = [f"{config.dataset}: {counted} in {checked}"] + [f"  {f}" for f in faults[:SHOWN]]
-        if len(faults) > SHOWN:
-            human.append(f"  … and {len(faults) - SHOWN} more")
-        if not sound:
-            human.append("contents were not cross-checked, because a shard is damaged")
-        human.append("way out: run the same build again after deleting the damaged files' staging/ and manifest.json")
-        return {"command": "verify", "faults": faults, "failed": True, "human": human}
-    human = [f"{config.dataset}: sound ({checked}; every id and reference checked)"]
-    rows = by_corpus(dataset.manifest)
-    if len(rows) > 1:
-        human += [f"  {r.corpus}: {r.images:,} images, {r.regions:,} regions, {r.examples:,} examples" for r in rows]
-    return {"command": "verify", "faults": [], "human": human}
+        human = [f"{config.dataset}: sound ({checked}; every id, reference and count checked)"]
+        rows = by_corpus(manifest)
+        if len(rows) > 1:
+            human += [
+                f"  {r.corpus}: {r.images:,} images, {r.regions:,} regions, {r.examples:,} examples" for r in rows
+            ]
+        return {"command": "verify", "faults": [], "human": human + notes}
+    human = [f"{config.dataset}: {faults} in {checked}", *faults.lines(), *notes]
+    if damaged:
+        human.append("way out: delete the damaged files and run the same build again, which makes them anew")
+    elif built:
+        human.append("way out: delete staging/ and manifest.json and run the same build again; delete what is a stray")
+    if mining:
+        human.append("way out for mining/ and embeddings/: delete what is named and mine again")
+    return {"command": "verify", "faults": faults.named, "fault_count": faults.count, "failed": True, "human": human}
 
 
-def _shard_faults(dataset: Dataset, path: str, table: str, rows: int, size: int, sha: str) -> Iterator[str]:
-    file = dataset.path / path
+def _shard_faults(dataset: Dataset, shard: Shard) -> Iterator[str]:
+    path, file = shard.path, dataset.path / shard.path
     if not file.is_file():
         yield f"{path}: missing"
         return
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     actual = file.stat().st_size
-    if digest != sha:
+    if (digest, actual) != (shard.sha256, shard.bytes):
         yield (
             f"{path}: content differs from the manifest (sha256 {digest[:12]}…, {actual:,} bytes;"
-            f" expected {sha[:12]}…, {size:,})"
+            f" expected {shard.sha256[:12]}…, {shard.bytes:,})"
         )
     try:
         with pq.ParquetFile(file) as parquet:
-            if parquet.metadata.num_rows != rows:
-                yield f"{path}: {parquet.metadata.num_rows:,} rows, the manifest says {rows:,}"
-            if not parquet.schema_arrow.equals(arrow_schema(table)):
+            if parquet.metadata.num_rows != shard.rows:
+                yield f"{path}: {parquet.metadata.num_rows:,} rows, the manifest says {shard.rows:,}"
+            if not parquet.schema_arrow.equals(arrow_schema(shard.table)):
                 yield f"{path}: columns differ from schema version {dataset.manifest.schema_version}"
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         yield f"{path}: not a readable Parquet file ({error})"
 
 
@@ -148,7 +199,7 @@ def _strays(dataset: Dataset) -> list[str]:
     ]
 
 
-def _contents(dataset: Dataset) -> Iterator[str]:
+def _hashes(dataset: Dataset) -> Iterator[str]:
     for batch in dataset.scan("images", ["id", "bytes", "path"], batch=64):
         for i, data, path in zip(*(batch.column(c) for c in range(3)), strict=True):
             if ids.image_id(memoryview(data.as_buffer())) != i.as_py():
@@ -163,34 +214,20 @@ def _contents(dataset: Dataset) -> Iterator[str]:
             box = (b["x0"], b["y0"], b["x1"], b["y1"])
             if ids.region_id(r["image"], box, r["category"], tuple(r["polygon"] or ())) != r["id"]:
                 yield f"region {r['id']}: its content has another hash"
-    con = dataset.connect()
-    try:
-        for what, sql in checks():
-            offenders = con.execute(f"SELECT * FROM ({sql}) ORDER BY 1 LIMIT {SHOWN + 1}").fetchall()
-            for (offender,) in offenders[:SHOWN]:
-                yield f"{what}: {offender}"
-            if len(offenders) > SHOWN:
-                yield f"{what}: more than {SHOWN}"
-        for table, rows in dataset.manifest.counts["rows"].items():
-            counted = con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-            if counted != rows:
-                yield f"{table}: {counted:,} rows, the manifest counts {rows:,}"
-        yield from _by_corpus(dataset, con)
-    finally:
-        con.close()
 
 
-def _by_corpus(dataset: Dataset, con: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Check that every row is of a source that the manifest names, and that it counts each corpus rightly."""
-    counted = dataset.manifest.counts.get("corpora", {})
-    sources = {s.corpus for s in dataset.manifest.sources}
-    for table in ("images", "examples"):
-        found = dict(con.execute(f"SELECT corpus, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall())
-        for corpus in sorted(found.keys() - sources):
-            yield f"{table}.corpus '{corpus}' is in no manifest.sources"
-        for corpus in sorted(counted):
-            if found.get(corpus, 0) != counted[corpus][table]:
-                yield (
-                    f"{table} of corpus {corpus}: {found.get(corpus, 0):,} rows, the manifest counts"
-                    f" {counted[corpus][table]:,}"
-                )
+def _references(
+    con: duckdb.DuckDBPyConnection, sources: set[str], damaged: set[str], left_out: list[str]
+) -> Iterator[str]:
+    """Yield every offender of every cross-check that reads no damaged table."""
+    for what, sql in checks():
+        if damaged & set(re.findall(r"\w+", sql)):
+            left_out.append(what)
+            continue
+        offenders = con.execute(f"SELECT * FROM ({sql}) ORDER BY 1")
+        while row := offenders.fetchone():
+            yield f"{what}: {row[0]}"
+    for table in {"images", "examples"} - damaged:
+        for (corpus,) in con.execute(f"SELECT DISTINCT corpus FROM {table} ORDER BY 1").fetchall():
+            if corpus not in sources:
+                yield f"{table}.corpus '{corpus}' is in no manifest.sources"

@@ -88,7 +88,7 @@ class Gate:
             self._found["near"] = self._find("near")
         _list(con, options, known)
         rules: dict[str, dict[str, Any]] = {
-            rule: _summary(con, rule, options, self._of) | self._found[rule] for rule in RULES
+            rule: summary(con, rule, options.policy(rule), self._of) | self._found[rule] for rule in RULES
         }
         if self._divided:
             note = "parts of one image that a split by blocks divides are judged by their footprints"
@@ -133,7 +133,8 @@ def _list(con: duckdb.DuckDBPyConnection, options: LeakOptions, known: Mapping[s
     )
 
 
-def _summary(con: duckdb.DuckDBPyConnection, rule: Rule, options: LeakOptions, of: int) -> dict[str, Any]:
+def summary(con: duckdb.DuckDBPyConnection, rule: Rule, policy: str, of: int) -> dict[str, Any]:
+    """Say what the table ``leaks`` holds of a rule, with its policy and the number of held-out images."""
     held, listed, failing, known = con.execute(
         "SELECT count(DISTINCT held_out), count(*), count(DISTINCT held_out) FILTER (WHERE policy = 'fail'),"
         " count(DISTINCT held_out) FILTER (WHERE policy = 'known') FROM leaks WHERE rule = ?",
@@ -150,7 +151,7 @@ def _summary(con: duckdb.DuckDBPyConnection, rule: Rule, options: LeakOptions, o
         [rule],
     ).fetchall()
     return {
-        "policy": options.policy(rule),
+        "policy": policy,
         "meaning": MEANING[rule],
         "count": held,
         "of": of,

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from geovec_data.errors import UserError
+from geovec_data.paths import expanded
 from geovec_data.progress import say
 
 # what a model folder's root holds besides the model: a training run is a model folder too
@@ -61,7 +62,7 @@ def find(name: str, option: str = "encoder") -> Path:
     Raises:
         UserError: when there is neither, said without the hub's minute of retries.
     """
-    local = Path(name).expanduser()
+    local = expanded(name)
     if local.is_dir():
         return local
     if local.exists() or local.is_absolute() or name.startswith(".") or name.count("/") > 1:

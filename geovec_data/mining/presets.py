@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.mining.config import MineConfig
 from geovec_data.options import merge, read_arguments, validate
+from geovec_data.paths import expanded
 from geovec_data.shipped import recipe_dir
 
 _COMMAND = "geovec-data mine"
@@ -41,7 +41,7 @@ def read_preset(name: str) -> dict[str, Any]:
     import yaml
 
     own = name.endswith((".yaml", ".yml"))
-    path = Path(name).expanduser() if own else recipe_dir() / "mining" / f"{name}.yaml"
+    path = expanded(name) if own else recipe_dir() / "mining" / f"{name}.yaml"
     if not path.is_file() or name in _NO_PRESET:
         raise UserError(f"preset={name}: no such {'file' if own else 'preset'}.{'' if own else suggest(name, names())}")
     try:

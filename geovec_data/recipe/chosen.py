@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from geovec_data.errors import UserError, suggest
 from geovec_data.leaks.options import LeakOptions
 from geovec_data.options import validate
+from geovec_data.paths import expanded
 from geovec_data.recipe.files import find_recipe, load_tree, recipe_names
 
 
@@ -48,7 +48,7 @@ class Chosen:
 
 def recipe_list(text: str) -> list[str]:
     """Read ``a``, ``a,b`` or ``[a,b]``; the path of an existing file is one name, commas and all."""
-    if Path(text).expanduser().is_file():
+    if expanded(text).is_file():
         return [text]
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     return [n for part in inner.split(",") if (n := part.strip().strip("'\""))]
@@ -110,7 +110,7 @@ def _mixed(name: str, mix: MixRecipe) -> dict[str, Chosen]:
         overrides = dict(said or {})
         file = str(overrides.pop("recipe", corpus))
         if file.endswith((".yaml", ".yml")):
-            file = str(folder / Path(file).expanduser())
+            file = str(expanded(file) if file.startswith("~/") else folder / file)
         elif file not in recipe_names():
             raise UserError(f"recipe {name}: it mixes '{file}', which is no recipe.{suggest(file, recipe_names())}")
         one = _one(file)

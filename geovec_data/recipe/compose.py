@@ -87,7 +87,7 @@ def _read(rest: list[str], corpora: list[str], command: str) -> tuple[Tree, dict
             raise UserError(f"option '{key}' is given twice")
         seen.add(address)
         tree = own[corpus] if corpus is not None else run if path[0] in RunOptions.model_fields else shared
-        put(tree, path, parse_value(option, text, annotation))
+        put(tree, path, parse_value(key, text, annotation))
     return run, {c: merge(shared, own[c]) for c in corpora}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from geovec_data.errors import UserError, suggest
 from geovec_data.options import merge, validate
+from geovec_data.paths import expanded
 from geovec_data.recipe.recipe import Recipe
 from geovec_data.shipped import recipe_dir
 
@@ -28,7 +29,7 @@ def find_recipe(name: str) -> Path:
         UserError: for an unknown name, with the nearest one.
     """
     if name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser()
+        path = expanded(name)
         if not path.is_file():
             raise UserError(f"recipe={name}: no such file")
         return path

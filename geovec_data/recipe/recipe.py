@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from geovec_data.compositions.options import ComposeOptions
 from geovec_data.dedup.options import DedupOptions
@@ -47,6 +47,13 @@ class SourceOptions(_Part):
     )
     hub: str | None = Field(None, description="dataset repository on the Hugging Face hub")
     revision: str | None = Field(None, description="revision of that repository (a commit, for repeatable builds)")
+
+    @field_validator("root", "imagery", "labels", mode="before")
+    @classmethod
+    def _not_empty(cls, value: object) -> object:
+        if value == "":  # in a recipe, of a variable that is not set; it would mean the current directory
+            raise ValueError("an empty path: give one, or null")
+        return value
 
     def given(self) -> bool:
         """Tell whether a place is named; whether it exists is another question."""

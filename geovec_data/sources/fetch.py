@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geovec_data.errors import DataFault, ResourceFault, UserError
+from geovec_data.paths import expanded
 from geovec_data.sources.download import file_sha256
 from geovec_data.untrusted.images import is_inside
 
@@ -29,9 +30,9 @@ _log = logging.getLogger(__name__)
 def cache_dir() -> Path:
     """Return the folder for fetched corpora: ``$GEOVEC_CACHE``, else ``geovec`` in the user's cache folder."""
     if own := os.environ.get("GEOVEC_CACHE"):
-        return Path(own).expanduser()
+        return expanded(own)
     base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
-    return (Path(base) if base else Path.home() / ".cache") / "geovec"
+    return (expanded(base) if base else Path.home() / ".cache") / "geovec"
 
 
 def fetch_package(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geovec_data.errors import UserError
+from geovec_data.paths import expanded
 from geovec_data.rasters.formats import SUFFIXES
 
 MAX_LIST = 256 << 20  # bytes
@@ -30,8 +31,8 @@ def imagery_at(given: Path | Sequence[Path], option: str) -> tuple[Path, tuple[s
         UserError: a listed file does not exist, or nothing is listed.
     """
     if not isinstance(given, Path):
-        return _common([(str(p), p.expanduser().absolute()) for p in given], None, option)
-    path = given.expanduser()
+        return _common([(str(p), expanded(p).absolute()) for p in given], None, option)
+    path = expanded(given)
     if path.is_dir():
         return path, None
     if path.suffix.lower() in SUFFIXES:

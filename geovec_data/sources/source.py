@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geovec_data.errors import UserError
+from geovec_data.paths import expanded
 from geovec_data.recipe.recipe import CorpusConfig
 from geovec_data.sources.imagery_list import imagery_at
 
@@ -54,7 +55,7 @@ def locate(config: CorpusConfig, key: str = "source") -> Located:
         return _imagery(config, key)
     if source.root is None:
         raise UserError(_ways(config, key))
-    root = source.root.expanduser()
+    root = expanded(source.root)
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise UserError(f"{key}.root={root} {what}. {_ways(config, key)}")
@@ -68,7 +69,7 @@ def _imagery(config: CorpusConfig, key: str) -> Located:
         raise UserError(f"{key}.{missing[0]}=… is needed as well. {_ways(config, key)}")
     assert source.imagery is not None
     assert source.labels is not None
-    labels = source.labels.expanduser()
+    labels = expanded(source.labels)
     if str(labels).startswith(("place:", "bbox:")):
         from geovec_data.sources.fetch import cache_dir
         from geovec_data.sources.overpass import fetch_labels
@@ -77,7 +78,7 @@ def _imagery(config: CorpusConfig, key: str) -> Located:
     if not labels.exists():
         raise UserError(f"{key}.labels={labels} does not exist. {_ways(config, key)}")
     given = source.imagery
-    if isinstance(given, Path) and not given.expanduser().exists():
+    if isinstance(given, Path) and not expanded(given).exists():
         raise UserError(f"{key}.imagery={given} does not exist. {_ways(config, key)}")
     root, files = imagery_at(given, f"{key}.imagery")
     options: dict[str, Any] = {"labels": str(labels.resolve())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geovec_data.leaks.options import RULES
 from geovec_data.leaks.words import leak_words, thresholds
 from geovec_data.store.by_corpus import HEAD, by_corpus
 from geovec_data.store.manifest import Manifest
@@ -51,7 +52,8 @@ def card(manifest: Manifest) -> str:
     if without:
         lines += ["", f"Tasks of the recipe without an example here: {', '.join(without)}."]
     lines += ["", "## What stands on both sides of a split", ""]
-    for rule, found in m.leaks.items():
+    for rule in (r for r in RULES if r in m.leaks):  # a manifest on disk has its keys in another order
+        found = m.leaks[rule]
         by = [t for t in (thresholds(found), found.get("note", "")) if t]
         lines.append(f"- {leak_words(rule, found)}." + (f" ({'; '.join(by)})" if by else ""))
     lines += ["", "`leaks/` lists the pairs: the training image, the held-out one, the rule, and what was done.", ""]

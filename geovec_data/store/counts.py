@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,7 +10,6 @@ from geovec_data.compositions.mapped import STATED
 from geovec_data.ids import digest
 from geovec_data.schema import BUILD_TABLES
 from geovec_data.store.manifest import Shard
-from geovec_data.store.sql import path_list
 
 
 def sizes(shards: list[Shard]) -> dict[str, Any]:
@@ -20,14 +18,8 @@ def sizes(shards: list[Shard]) -> dict[str, Any]:
     return {"rows": rows, "digest": digest(*(s.sha256 for s in shards))}
 
 
-def count(con: duckdb.DuckDBPyConnection, refused: list[Shard], fresh: Path) -> dict[str, Any]:
-    """Count examples by task and split, images, categories and rejects; needs the views of the build's tables.
-
-    Args:
-        con: the connection.
-        refused: shards of ``rejects``.
-        fresh: their folder.
-    """
+def count(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count examples by task and split, images, categories and rejects; needs the views of the build's tables."""
 
     def pairs(sql: str) -> dict[str, Any]:
         return {str(k): v for k, v in con.execute(sql).fetchall()}
@@ -37,10 +29,9 @@ def count(con: duckdb.DuckDBPyConnection, refused: list[Shard], fresh: Path) -> 
         "SELECT e.task, s.split, count(*) FROM examples e JOIN splits s ON s.example = e.id GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall():
         tasks.setdefault(task, {})[name] = n
-    rejects = path_list([fresh / s.path for s in refused])
     by_level: dict[str, dict[str, int]] = {}
     for level, code, n in con.execute(
-        f"SELECT level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2 ORDER BY 1, 2"
+        "SELECT level, code, count(*) FROM rejects GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall():
         by_level.setdefault(level, {})[code] = n
     return {
@@ -50,9 +41,9 @@ def count(con: duckdb.DuckDBPyConnection, refused: list[Shard], fresh: Path) -> 
         "synthetic": dict.fromkeys(("captions", "expressions"), 0)
         | pairs("SELECT what, count(*) FROM (SELECT unnest(synthetic) AS what FROM images) GROUP BY 1 ORDER BY 1"),
         "regions_by_category": pairs("SELECT category, count(*) FROM regions GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"),
-        "rejects": pairs(f"SELECT code, count(*) FROM read_parquet({rejects}) GROUP BY 1 ORDER BY 1"),
+        "rejects": pairs("SELECT code, count(*) FROM rejects GROUP BY 1 ORDER BY 1"),
         "rejects_by_level": by_level,
-        "corpora": _by_corpus(con, rejects),
+        "corpora": _by_corpus(con),
         **_alignment(con),
         **_stated(con),
         **_map_dates(con),
@@ -92,7 +83,7 @@ def _map_dates(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"map_dates": dict(found)} if found else {}
 
 
-def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[str, Any]]:
+def _by_corpus(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Count images, regions and examples by split, and rejects by level, for every corpus."""
     out: dict[str, dict[str, Any]] = {}
 
@@ -119,7 +110,7 @@ def _by_corpus(con: duckdb.DuckDBPyConnection, rejects: str) -> dict[str, dict[s
         found["examples"] += n
         found["tasks"].setdefault(task, {})[name] = n
     for corpus, level, code, n in con.execute(
-        f"SELECT corpus, level, code, count(*) FROM read_parquet({rejects}) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        "SELECT corpus, level, code, count(*) FROM rejects GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ).fetchall():
         of(corpus)["rejects_by_level"].setdefault(level, {})[code] = n
     return dict(sorted(out.items()))

@@ -123,7 +123,7 @@ def finalize(
         shards += disk.add(written)
         shards += disk.add(compose(con, fresh, shards, compositions))
         shards, joined = join_queries(con, fresh, shards) if dedup.queries else (shards, {})
-        counts = count(con, tables["rejects"], fresh) | split_facts(con, options)
+        counts = count(con) | split_facts(con, options)
         verdict, leaks = write_leaks(gate, fresh, known)  # counted while the search was under way
         at = sum(id(s) in first for s in shards)
         shards[at:at] = disk.add(leaks)

@@ -18,8 +18,8 @@ BATCH_ROWS = 2048
 
 
 def quoted(path: Path) -> str:
-    """Escape a path for a SQL string."""
-    return str(path).replace("'", "''")
+    """Escape a path for a SQL string; absolute, because DuckDB takes the ~ of ~x/… for a home."""
+    return str(path.absolute()).replace("'", "''")
 
 
 def path_list(paths: list[Path]) -> str:

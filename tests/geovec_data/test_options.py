@@ -53,7 +53,8 @@ def test_paths_need_no_quoting(path: str) -> None:
 def test_any_text_reaches_a_path_option_unchanged(text: str) -> None:
     quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
     if not quoted and text != "~" and not text.startswith("~/"):
-        assert read(f"out={text}").out == Path(text)
+        out = read(f"out={text}").out
+        assert out == (Path(text).absolute() if str(Path(text)).startswith("~") else Path(text))
 
 
 def test_home_is_expanded() -> None:
@@ -84,6 +85,9 @@ def test_lists_may_be_written_without_brackets() -> None:
         (["out=o", "tasks=[a"], "not a list"),
         (["out=o", "where=naer"], "should be 'near' or 'far'. Did you mean 'near'? See"),
         (["out=o", "where=2"], "where=2: Input should be 'near' or 'far'. See"),
+        (["out="], "out= is empty"),
+        (["out=''"], "out= is empty"),
+        (["out=o", "source.kind="], "source.kind= is empty"),
         (["out=o", "plain=on"], "plain='on': plain has options of its own: plain.size. See"),
     ],
 )

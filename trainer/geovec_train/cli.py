@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from geovec_data import __version__
 from geovec_data.cli import guarded
+from geovec_data.errors import UserError
 from geovec_data.options import help_lines, load
 
 TRAIN_USAGE = """geovec-train {version}: contrastive training of an interleaved embedder on a GeoVec dataset
@@ -105,6 +106,8 @@ def _compare(arguments: list[str]) -> int:
         return "=" in argument and not Path(argument).exists()
 
     def command() -> dict[str, Any]:
+        if "" in arguments:
+            raise UserError("a folder to compare is empty (of a shell variable that is not set?): give it")
         config = load(CompareConfig, [a for a in arguments if is_option(a)], "geovec-eval compare")
         from geovec_train.evaluation.compare import run
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from geovec_data.paths import expanded
 from geovec_train.batches.places import Order
 from geovec_train.losses.mask_options import MaskOptions
 from geovec_train.models.lora_options import LoraOptions
@@ -140,6 +141,11 @@ class TrainConfig(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast, for GPUs that have it")
+
+    @field_validator("model")
+    @classmethod
+    def _of_any_name(cls, value: str) -> str:
+        return str(expanded(value)) if value.startswith("~") else value
 
     @field_validator("batch")
     @classmethod

@@ -13,6 +13,7 @@ from PIL import Image
 from geovec_data.errors import UserError, suggest
 from geovec_data.geometry.boxes import is_box
 from geovec_data.geometry.geo import is_lonlat
+from geovec_data.paths import expanded
 from geovec_data.records import Item, Segment, Segments
 from geovec_data.render import decode_image
 from geovec_data.untrusted.images import BadImage
@@ -126,7 +127,7 @@ class Reader:
                 f"a {type(value).__name__} is no image; give a path, encoded bytes, a PIL image or a uint8 array"
             )
         try:
-            return decode_image(value if isinstance(value, bytes) else Path(value).expanduser().read_bytes())
+            return decode_image(value if isinstance(value, bytes) else expanded(value).read_bytes())
         except OSError as error:
             raise self._error(f"image {value!r} cannot be read ({error.strerror or error})") from error
         except BadImage as error:

@@ -217,4 +217,4 @@ def test_verify_finds_rows_of_a_corpus_that_the_manifest_does_not_name(
     (dataset.path / "manifest.json").write_text(json.dumps(manifest))
     faults = verify(VerifyConfig(dataset=dataset.path))["faults"]
     assert any("images.corpus 'rsvg' is in no manifest.sources" in f for f in faults)
-    assert any("examples of corpus rsicd" in f for f in faults)
+    assert any("manifest counts.corpora.rsicd.examples: says" in f for f in faults)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
+from geovec_data.paths import expanded
 from geovec_train.evaluation import geo_error
 from geovec_train.evaluation.blind import Blind
 from geovec_train.evaluation.departures import departures, folder_name, usual_split
@@ -137,9 +138,8 @@ def _folder(config: EvalConfig, name: str) -> Path:
     """Return where the scores go: to a folder of this name beside a local model, unless `out` says otherwise."""
     if config.out is not None:
         return config.out
-    if not Path(config.model).expanduser().is_dir():
-        return Path("eval") / Path(config.model).name / name
-    return Path(config.model).expanduser() / "eval" / name
+    model = expanded(config.model)
+    return model / "eval" / name if model.is_dir() else Path("eval") / model.name / name
 
 
 def _kinds(con: duckdb.DuckDBPyConnection, pool: Pool) -> tuple[set[str], set[str]]:
