@@ -68,7 +68,7 @@ def _stats(arguments: list[str]) -> Summary:
 
 def _verify(arguments: list[str]) -> Summary:
     from geovec_data.options import load
-    from geovec_data.verify import VerifyConfig, run
+    from geovec_data.verify.verify import VerifyConfig, run
 
     return run(load(VerifyConfig, arguments, "geovec-data verify"))
 

@@ -47,7 +47,7 @@ def _model(name: str) -> type[BaseModel] | None:
 
         return StatsConfig
     if name == "verify":
-        from geovec_data.verify import VerifyConfig
+        from geovec_data.verify.verify import VerifyConfig
 
         return VerifyConfig
     if name == "describe":

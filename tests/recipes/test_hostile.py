@@ -17,8 +17,8 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, GeoVecError
 from geovec_data.recipe.files import recipe_names
 from geovec_data.render import decode_image
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 from tests.recipes.hostile import ANNOTATIONS, BROKEN_IMAGES, ODD_IMAGES, annotations_of, images_of

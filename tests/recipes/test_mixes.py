@@ -8,8 +8,8 @@ import pytest
 
 from geovec_data.recipe.chosen import load_mix
 from geovec_data.recipe.files import mix_names, recipe_names
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 

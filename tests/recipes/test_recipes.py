@@ -9,8 +9,8 @@ import pytest
 
 from geovec_data.recipe.files import find_recipe, load_recipe, load_tree, recipe_names
 from geovec_data.tasks import get_task
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.recipes.statistics import GOLDEN, built, statistics
 
 MOST_LINES = 30  # of a recipe whose layout a reader knows; a sample of another corpus comes on top

@@ -20,11 +20,11 @@ from geovec_data.report.report import run as report
 from geovec_data.stats import StatsConfig
 from geovec_data.stats import run as stats_of
 from geovec_data.store.journal import Journal, UnitRecord
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
-from tests.geovec_data.build.test_build import snapshot
+from tests.fixtures.rebuilt import snapshot
 
 COMMON = ("units=4", "workers=1", "checks.max_reject_fraction=1")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from geovec_data.build.build import run
 from geovec_data.errors import UserError
 from geovec_data.recipe.compose import load_build
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.store.lock import exclusive
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures.captions import write_corpus
+from tests.fixtures.corpora import aid
 from tests.fixtures.dataset import build
-from tests.geovec_data.build.test_build import arguments, snapshot
+from tests.fixtures.rebuilt import arguments, snapshot
 
 
 @pytest.fixture
@@ -106,3 +109,29 @@ def test_a_damaged_dataset_is_not_up_to_date_and_is_mended(
     assert snapshot(out) == want
     assert verify(VerifyConfig(dataset=out))["faults"] == []
     assert run(load_build(arguments(corpus, out), "geovec-data build"))["unchanged"]
+
+
+def test_two_builds_into_one_directory(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with exclusive(out, "build"), pytest.raises(UserError, match="being written by another build"):
+        build(*arguments(corpus, out))
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("unshare"), reason="root may write anywhere")
+def test_target_that_is_a_file_or_holds_other_things_is_refused(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="is a file"):
+        build(*arguments(corpus, tmp_path / "file"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("x")
+    with pytest.raises(UserError, match="holds other files"):
+        build(*arguments(corpus, tmp_path / "full"))
+
+
+def test_a_dataset_of_other_corpora_is_not_written_over(corpus: Path, tmp_path: Path) -> None:
+    out = build(*arguments(corpus, tmp_path / "out")).path
+    before = snapshot(out)
+    aid.write(tmp_path / "aid")
+    with pytest.raises(UserError, match=r"is a dataset of rsicd, and this build is of aid; give another out="):
+        build("recipe=aid", f"source.root={tmp_path / 'aid'}", f"out={out}", "units=8", "workers=1")
+    assert snapshot(out) == before

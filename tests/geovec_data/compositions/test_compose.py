@@ -14,8 +14,8 @@ from geovec_data.compositions.check import Facts
 from geovec_data.compositions.phrases import meanings
 from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 from tests.fixtures.photo import photo

@@ -9,8 +9,8 @@ import yaml
 from geovec_data.dataset import Dataset
 from geovec_data.errors import UserError
 from geovec_data.recipe.files import find_recipe
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 

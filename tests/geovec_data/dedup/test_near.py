@@ -13,8 +13,8 @@ from PIL import Image
 from geovec_data.dedup.near import settle
 from geovec_data.near.pairs import NearPairs
 from geovec_data.recipe.files import find_recipe
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures import corpora
 from tests.fixtures.dataset import build
 

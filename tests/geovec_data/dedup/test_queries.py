@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from geovec_data.dataset import Dataset
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from geovec_train.evaluation.pools import pools
 from tests.fixtures.dataset import build
 from tests.fixtures.karpathy import write_rsicd

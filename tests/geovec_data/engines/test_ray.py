@@ -17,7 +17,7 @@ from geovec_data.recipe.compose import load_build
 from tests.fixtures.captions import write_corpus
 from tests.fixtures.dataset import build
 from tests.fixtures.ray_cluster import NODE, started
-from tests.geovec_data.build.test_build import snapshot
+from tests.fixtures.rebuilt import snapshot
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'geovec[ray]'")
 

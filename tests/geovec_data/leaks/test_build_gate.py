@@ -15,8 +15,8 @@ from geovec_data.dataset import Dataset
 from geovec_data.errors import DataFault, UserError
 from geovec_data.recipe.compose import load_build
 from geovec_data.recipe.recipe import BuildConfig
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from tests.fixtures.parks import write_parks
 
 

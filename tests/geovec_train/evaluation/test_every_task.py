@@ -19,8 +19,8 @@ from geovec_data.readers import base
 from geovec_data.readers.base import Entry
 from geovec_data.records import Question, Region, Reject, Scene
 from geovec_data.tasks import task_names
-from geovec_data.verify import VerifyConfig
-from geovec_data.verify import run as verify
+from geovec_data.verify.verify import VerifyConfig
+from geovec_data.verify.verify import run as verify
 from geovec_train.config import TrainConfig
 from geovec_train.evaluation.evaluate import EvalConfig
 from geovec_train.evaluation.evaluate import run as evaluate

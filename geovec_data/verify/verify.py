@@ -20,8 +20,8 @@ from geovec_data.schema import BUILD_TABLES, arrow_schema
 from geovec_data.store.by_corpus import by_corpus
 from geovec_data.store.catalog import ensure_catalog
 from geovec_data.store.manifest import Shard
-from geovec_data.verify_counts import UNCOUNTED, card_faults, count_faults
-from geovec_data.verify_mined import Mined
+from geovec_data.verify.counts import UNCOUNTED, card_faults, count_faults
+from geovec_data.verify.mined import Mined
 
 if TYPE_CHECKING:
     import duckdb

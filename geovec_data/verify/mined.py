@@ -60,6 +60,7 @@ class Mined:
         self._path, self._con, self._damaged = path, con, damaged
         self.checked: list[str] = []
         self.count = 0
+        self._files = self._vectors = 0
 
     def faults(self) -> Iterator[str]:
         """Yield every fault."""
@@ -75,6 +76,14 @@ class Mined:
         for store in _folders(self._path / FOLDER):
             for fault in self._store(store):
                 yield f"{FOLDER}/{store.name}: {fault}"
+        if self._files:
+            self.checked.append(
+                f"{FOLDER}: {self._files:,} files read whole, {self._vectors:,} vectors: ids, widths and lengths"
+            )
+        if self.checked:
+            self.checked.append(
+                "of what is mined no hash is recorded: a value that is changed and possible goes unnoticed"
+            )
 
     def _run(self, run: Path, manifest: str) -> Iterator[str]:
         rows: dict[str, int] = {}
@@ -95,10 +104,7 @@ class Mined:
                 yield from self._agrees(run, tasks)
         said = ", ".join(f"{n:,} {table.replace('_', ' ')}" for table, n in rows.items())
         left = " (ids not looked up: the dataset is damaged)" if {*_IDS.values()} & set(self._damaged) else ""
-        self.checked.append(
-            f"mining/{run.name}: read whole: {said or 'nothing'}{left}; no hash of them is recorded, so that a changed"
-            " value that is still possible goes unnoticed"
-        )
+        self.checked.append(f"mining/{run.name}: read whole: {said or 'nothing'}{left}")
 
     def _agrees(self, run: Path, tasks: dict[str, dict[str, int]]) -> Iterator[str]:
         con = self._con
@@ -144,14 +150,14 @@ class Mined:
                 continue  # vectors that were all borrowed have no key.json; a card is made again when it is needed
             except (OSError, ValueError, KeyError, TypeError) as error:
                 yield f"{card.name}: unreadable ({error})"
-        vectors = 0
         for file in files:
             try:
                 ids, width, bad = _vectors(file)
             except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
                 yield f"{file.name}: {_why(error)}"
                 continue
-            vectors += len(ids)
+            self._files += 1
+            self._vectors += len(ids)
             if hashlib.sha256("\n".join(ids).encode()).hexdigest()[:24] != file.stem:
                 yield f"{file.name}: its ids are not those that it is named after"
             for name in bad:
@@ -159,10 +165,6 @@ class Mined:
             widths[file.name] = width
         if len(set(widths.values())) > 1:
             yield "vectors of several widths: " + ", ".join(f"{name} {width}" for name, width in widths.items())
-        self.checked.append(
-            f"{FOLDER}/{store.name}: {len(files)} files read whole, {vectors:,} vectors: ids, widths and lengths; no"
-            " hash of the vectors is recorded"
-        )
 
 
 def _folders(folder: Path) -> list[Path]:

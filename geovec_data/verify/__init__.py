@@ -1,0 +1,1 @@
+"""The check of a finished dataset: every byte, id, reference and count, and what was mined from it."""
