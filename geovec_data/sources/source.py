@@ -55,6 +55,8 @@ def locate(config: CorpusConfig, key: str = "source") -> Located:
         return _imagery(config, key)
     if source.root is None:
         raise UserError(_ways(config, key))
+    if config.reader.name == "raster_osm" and "labels" not in config.reader.options:
+        raise UserError(f"{key}.root does not say where the labels are. {_ways(config, key)}")
     root = expanded(source.root)
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
